@@ -1,0 +1,159 @@
+//! `manifest.json`: what a directory of shards holds, so that nobody has to count.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::example::hex;
+
+/// The file's name in the directory of the shards.
+pub(crate) const MANIFEST_NAME: &str = "manifest.json";
+
+/// How many bytes of each end of a shard the fingerprint covers.
+const FINGERPRINT_LEN: u64 = 64 << 10;
+
+/// The sets of a directory of shards. Lists shards, never source files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The format of this file: 1.
+    pub version: u32,
+    /// The sets by name.
+    pub sets: BTreeMap<String, SetEntry>,
+    /// Class names in the order of their numbers.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// The number of the first class.
+    #[serde(default)]
+    pub label_offset: i64,
+}
+
+/// One set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetEntry {
+    /// A hash of what went in: sources, their order, options.
+    pub plan: String,
+    /// The seed of the shuffle.
+    pub seed: u64,
+    /// Records in all shards.
+    pub records: u64,
+    /// The encoding of its images: `jpeg`, `png`, or nothing where they are mixed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub encoding: String,
+    /// The shards in order.
+    pub shards: Vec<ShardEntry>,
+}
+
+/// One shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardEntry {
+    /// The path, relative to the directory of the manifest.
+    pub path: String,
+    /// Its records.
+    pub records: u64,
+    /// The file's length in bytes.
+    pub bytes: u64,
+    /// Its [`fingerprint`].
+    pub fingerprint: String,
+}
+
+impl Default for Manifest {
+    fn default() -> Self {
+        Manifest { version: 1, sets: BTreeMap::new(), classes: Vec::new(), label_offset: 0 }
+    }
+}
+
+impl Manifest {
+    /// Reads the manifest of `dir`; `None` where there is none.
+    pub fn read(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(MANIFEST_NAME);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::io(&path, e)),
+        };
+        let manifest: Manifest =
+            serde_json::from_str(&text).map_err(|e| Error::metadata(&path, format!("no valid manifest: {e}")))?;
+        if manifest.version != 1 {
+            let detail = format!("the manifest has version {}, this program reads version 1", manifest.version);
+            return Err(Error::metadata(&path, detail));
+        }
+        Ok(Some(manifest))
+    }
+
+    /// Writes the manifest of `dir`, whole or not at all.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        let path = dir.join(MANIFEST_NAME);
+        let mut text = serde_json::to_string_pretty(self).map_err(|e| Error::metadata(&path, e.to_string()))?;
+        text.push('\n');
+        super::shard_writer::write_atomically(&path, text.as_bytes())
+    }
+
+    /// The entry of the shard with this file name.
+    pub fn shard(&self, file_name: &str) -> Option<&ShardEntry> {
+        self.sets.values().flat_map(|s| &s.shards).find(|s| s.path == file_name)
+    }
+}
+
+/// A cheap identity of a shard file: the first 32 hex digits of the SHA-256 of its length, its first and its last
+/// 64 KiB. It tells another file from this one at the price of two reads; the frames' CRCs, not it, guard the rest.
+pub fn fingerprint(path: &Path) -> Result<String> {
+    let read = || -> std::io::Result<String> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut hash = Sha256::new();
+        hash.update(length.to_le_bytes());
+        let mut part = Vec::new();
+        (&mut file).take(FINGERPRINT_LEN).read_to_end(&mut part)?;
+        hash.update(&part);
+        part.clear();
+        file.seek(SeekFrom::Start(length.saturating_sub(FINGERPRINT_LEN)))?;
+        file.take(FINGERPRINT_LEN).read_to_end(&mut part)?;
+        hash.update(&part);
+        Ok(hex(&hash.finalize()[..16]))
+    };
+    read().map_err(|e| Error::io(path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_sees_length_and_both_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let mut data = vec![0u8; 300_000];
+        let of = |data: &[u8]| {
+            fs::write(&path, data).unwrap();
+            fingerprint(&path).unwrap()
+        };
+        let first = of(&data);
+        assert_eq!(first.len(), 32);
+        data.push(0);
+        assert_ne!(of(&data), first);
+        data.pop();
+        assert_eq!(of(&data), first);
+        for at in [0, 299_999] {
+            data[at] = 1;
+            assert_ne!(of(&data), first);
+            data[at] = 0;
+        }
+    }
+
+    #[test]
+    fn damaged_and_future_manifests_are_errors() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Manifest::read(dir.path()).unwrap(), None);
+        Manifest::default().write(dir.path()).unwrap();
+        assert_eq!(Manifest::read(dir.path()).unwrap(), Some(Manifest::default()));
+        for bad in ["{", r#"{"version":2,"sets":{},"classes":[]}"#] {
+            fs::write(dir.path().join(MANIFEST_NAME), bad).unwrap();
+            assert_eq!(Manifest::read(dir.path()).unwrap_err().kind_name(), "index");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Sets of shards: their names and patterns, the index beside them, the manifest, the sharded writer.
+
+mod index;
+pub(crate) mod labels;
+mod manifest;
+mod names;
+mod paths;
+mod set_writer;
+mod shard_writer;
+
+pub use index::{Span, build_index, idx_path, read_idx, write_idx};
+pub use manifest::{Manifest, SetEntry, ShardEntry, fingerprint};
+pub use names::{NumberedName, is_shard_name, shard_file_name};
+pub use paths::{ResolvedSets, ShardSet, resolve};
+pub use set_writer::{Existing, SetPlan, SetWriter};
+pub use shard_writer::{ShardSummary, ShardWriter};

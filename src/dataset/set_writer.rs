@@ -1,0 +1,377 @@
+//! A set of shards on disk: refused, resumed or replaced as a whole.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::index::{idx_path, write_idx};
+use super::manifest::{Manifest, SetEntry, ShardEntry};
+use super::names::{NumberedName, shard_file_name};
+use super::shard_writer::{ShardSummary, ShardWriter, TEMP_SUFFIX, summarize, write_atomically};
+use crate::error::{Error, Result};
+use crate::record::Compression;
+use crate::sys;
+
+/// What is to be written.
+#[derive(Debug, Clone)]
+pub struct SetPlan {
+    /// The set's name: a letter, then letters, digits, `_` and `-`; not `all`.
+    pub name: String,
+    /// The seed of the shuffle, for the manifest.
+    pub seed: u64,
+    /// The shards' compression.
+    pub compression: Compression,
+    /// How many records each shard is to hold.
+    pub shard_records: Vec<u64>,
+    /// A hash of what goes in: sources, their order, options. Goes into the manifest.
+    pub plan: String,
+    /// A hash of what must not change between a run and its resumption but does not belong into the manifest, such as
+    /// the sources' times.
+    pub stamp: String,
+}
+
+/// What to do about shards of the set that are there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Existing {
+    /// An error (the default).
+    #[default]
+    Refuse,
+    /// Keep what is whole of an earlier run with the same plan, write the rest.
+    Resume,
+    /// Write the new set beside the old one, and put it in its place once it is whole.
+    Replace,
+}
+
+/// Writes the shards of one set into a directory, several at a time.
+///
+/// A shard is seen under its final name only when it is whole and on disk. Until [`finish`](SetWriter::finish), a
+/// hidden plan file marks the set as unfinished; it is what [`Existing::Resume`] goes by, and is locked against a
+/// second writer.
+pub struct SetWriter {
+    dir: PathBuf,
+    plan: SetPlan,
+    existing: Existing,
+    kept: Vec<Option<ShardSummary>>,
+    marker: PathBuf,
+    _lock: File,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Marker {
+    plan: String,
+    stamp: String,
+}
+
+impl SetWriter {
+    /// Begins a set in `dir`, which is made where it is missing.
+    pub fn create(dir: &Path, plan: SetPlan, existing: Existing) -> Result<Self> {
+        check_set_name(&plan.name)?;
+        fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+        let marker = dir.join(format!(".{}.plan", plan.name));
+        let begun = read_marker(&marker)?;
+        let there = shards_of(dir, &plan.name)?;
+        match existing {
+            Existing::Refuse if begun.is_some() => {
+                return Err(Error::usage_hint(
+                    format!("an earlier run has left the set '{}' unfinished in {}", plan.name, dir.display()),
+                    "finish it with `--resume`, or begin anew with `--force`",
+                ));
+            }
+            Existing::Refuse if !there.is_empty() => {
+                return Err(Error::usage_hint(
+                    format!("the set '{}' is already in {} ({} shards)", plan.name, dir.display(), there.len()),
+                    "replace it with `--force`, or choose another name or directory",
+                ));
+            }
+            _ => {}
+        }
+        let ours = Marker { plan: plan.plan.clone(), stamp: plan.stamp.clone() };
+        if existing == Existing::Resume {
+            let finished = Manifest::read(dir)?.and_then(|m| m.sets.get(&plan.name).map(|s| s.plan.clone()));
+            let matches = match &begun {
+                Some(begun) => *begun == ours,
+                None => there.is_empty() || finished.as_ref() == Some(&plan.plan),
+            };
+            if !matches {
+                return Err(Error::usage_hint(
+                    format!("the set '{}' in {} was begun from other sources or options", plan.name, dir.display()),
+                    "give the options of the earlier run, or begin anew with `--force`",
+                ));
+            }
+        }
+        let text = serde_json::to_string(&ours).map_err(|e| Error::metadata(&marker, e.to_string()))?;
+        if begun.as_ref() != Some(&ours) {
+            write_atomically(&marker, text.as_bytes())?;
+        }
+        let lock = File::open(&marker).map_err(|e| Error::io(&marker, e))?;
+        if !sys::try_lock(&lock).map_err(|e| Error::io(&marker, e))? {
+            let what = format!("another process is writing the set '{}' in {}", plan.name, dir.display());
+            return Err(Error::usage_hint(what, "wait for it, or choose another directory"));
+        }
+        remove_leftovers(dir, &plan.name)?;
+        let mut writer = SetWriter {
+            dir: dir.to_owned(),
+            kept: vec![None; plan.shard_records.len()],
+            plan,
+            existing,
+            marker,
+            _lock: lock,
+        };
+        if existing == Existing::Resume {
+            writer.keep_whole_shards(&there)?;
+        }
+        Ok(writer)
+    }
+
+    /// How many shards the set has.
+    pub fn count(&self) -> usize {
+        self.plan.shard_records.len()
+    }
+
+    /// The shard that an earlier run has finished already, if it has.
+    pub fn kept(&self, index: usize) -> Option<&ShardSummary> {
+        self.kept.get(index)?.as_ref()
+    }
+
+    /// Begins the shard with this number.
+    pub fn shard(&self, index: usize) -> Result<ShardWriter> {
+        let path = match self.existing {
+            Existing::Replace => self.staged_path(index),
+            _ => self.final_path(index),
+        };
+        ShardWriter::create(path, self.plan.compression)
+    }
+
+    /// Ends the set: `shards` are the summaries in order. Puts a replaced set into place, writes the indexes and the
+    /// set's entry in the manifest, and removes what an earlier set has left.
+    pub fn finish(self, mut shards: Vec<ShardSummary>, encoding: &str) -> Result<Vec<ShardSummary>> {
+        for (index, shard) in shards.iter_mut().enumerate() {
+            let path = self.final_path(index);
+            if shard.path != path {
+                fs::rename(&shard.path, &path).map_err(|e| Error::io(&path, e))?;
+                shard.path = path;
+            }
+        }
+        for old in shards_of(&self.dir, &self.plan.name)? {
+            if !shards.iter().any(|s| s.path == old) {
+                fs::remove_file(&old).map_err(|e| Error::io(&old, e))?;
+                remove_if_there(&idx_path(&old))?;
+            }
+        }
+        for shard in &shards {
+            match self.plan.compression {
+                Compression::None => drop(write_idx(&shard.path, &shard.spans)?),
+                _ => remove_if_there(&idx_path(&shard.path))?,
+            }
+        }
+        sys::sync_dir(&self.dir).map_err(|e| Error::io(&self.dir, e))?;
+        let mut manifest = Manifest::read(&self.dir)?.unwrap_or_default();
+        let entry = SetEntry {
+            plan: self.plan.plan.clone(),
+            seed: self.plan.seed,
+            records: shards.iter().map(|s| s.records).sum(),
+            encoding: encoding.to_owned(),
+            shards: shards.iter().map(entry).collect(),
+        };
+        manifest.sets.insert(self.plan.name.clone(), entry);
+        manifest.write(&self.dir)?;
+        remove_if_there(&self.marker)?;
+        Ok(shards)
+    }
+
+    fn final_path(&self, index: usize) -> PathBuf {
+        self.dir.join(shard_file_name(&self.plan.name, index, self.count(), self.plan.compression))
+    }
+
+    fn staged_path(&self, index: usize) -> PathBuf {
+        let name = shard_file_name(&self.plan.name, index, self.count(), self.plan.compression);
+        self.dir.join(format!(".{name}.new{TEMP_SUFFIX}"))
+    }
+
+    fn keep_whole_shards(&mut self, there: &[PathBuf]) -> Result<()> {
+        for index in 0..self.count() {
+            let path = self.final_path(index);
+            if !there.contains(&path) {
+                continue;
+            }
+            match summarize(&path) {
+                // A shard that lacks records lacks skipped ones; doing it again names them again.
+                Ok(shard) if shard.records == self.plan.shard_records[index] => self.kept[index] = Some(shard),
+                Ok(_) => {}
+                Err(e) if e.class() == crate::ErrorClass::Data => log::warn!("written again: {e}"),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn entry(shard: &ShardSummary) -> ShardEntry {
+    ShardEntry {
+        path: shard.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+        records: shard.records,
+        bytes: shard.bytes,
+        fingerprint: shard.fingerprint.clone(),
+    }
+}
+
+/// A set's name goes into file names and TFDS metadata: `[A-Za-z][\w-]*`, ASCII, and not `all`, which TFDS cannot take.
+pub(crate) fn check_set_name(name: &str) -> Result<()> {
+    let good = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+        && name != "all";
+    if good {
+        return Ok(());
+    }
+    Err(Error::usage_hint(
+        format!("'{name}' cannot name a set"),
+        "a letter first, then letters, digits, '_' and '-'; 'all' is taken",
+    ))
+}
+
+fn read_marker(path: &Path) -> Result<Option<Marker>> {
+    match fs::read_to_string(path) {
+        // A marker that cannot be read matches no plan.
+        Ok(text) => {
+            Ok(Some(serde_json::from_str(&text).unwrap_or(Marker { plan: String::new(), stamp: String::new() })))
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io(path, e)),
+    }
+}
+
+fn names_in(dir: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(dir).map_err(|e| Error::io(dir, e))?;
+    let names = entries.map(|e| e.map(|e| e.file_name().to_string_lossy().into_owned()));
+    let mut names = names.collect::<Result<Vec<_>, _>>().map_err(|e| Error::io(dir, e))?;
+    names.sort();
+    Ok(names)
+}
+
+/// The shards of set `name` that are in `dir`, of whatever count and compression.
+fn shards_of(dir: &Path, name: &str) -> Result<Vec<PathBuf>> {
+    let is_ours =
+        |file: &String| file.contains(".tfrecord") && NumberedName::parse(file).is_some_and(|n| n.set == name);
+    Ok(names_in(dir)?.into_iter().filter(is_ours).map(|file| dir.join(file)).collect())
+}
+
+/// Removes what a killed run has left half-written.
+fn remove_leftovers(dir: &Path, name: &str) -> Result<()> {
+    for file in names_in(dir)? {
+        let ours = file.strip_prefix('.').and_then(|f| f.strip_suffix(TEMP_SUFFIX)).is_some_and(|f| {
+            f.split_once(".tfrecord").and_then(|(f, _)| NumberedName::parse(f)).is_some_and(|n| n.set == name)
+        });
+        if ours {
+            remove_if_there(&dir.join(file))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, e)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(shard_records: &[u64], plan: &str) -> SetPlan {
+        SetPlan {
+            name: "train".into(),
+            seed: 0,
+            compression: Compression::None,
+            shard_records: shard_records.to_vec(),
+            plan: plan.into(),
+            stamp: String::new(),
+        }
+    }
+
+    fn write_one(set: &SetWriter, index: usize, records: u64) -> ShardSummary {
+        let mut shard = set.shard(index).unwrap();
+        (0..records).for_each(|r| shard.write(&r.to_le_bytes()).unwrap());
+        shard.finish().unwrap()
+    }
+
+    fn visible(dir: &Path) -> Vec<String> {
+        names_in(dir).unwrap().into_iter().filter(|n| !n.starts_with('.')).collect()
+    }
+
+    #[test]
+    fn an_unfinished_set_is_refused_resumed_and_then_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let set = SetWriter::create(dir, plan(&[2, 3], "p"), Existing::Refuse).unwrap();
+        write_one(&set, 0, 2);
+        drop(set);
+        fs::write(dir.join(".train-00001-of-00002.tfrecord.XyZ.tmp"), b"half").unwrap();
+        let refused = SetWriter::create(dir, plan(&[2, 3], "p"), Existing::Refuse).err().unwrap();
+        assert!(refused.hint().unwrap().contains("--resume"));
+        let other = SetWriter::create(dir, plan(&[2, 3], "q"), Existing::Resume).err().unwrap();
+        assert!(other.to_string().contains("other sources or options"));
+        let set = SetWriter::create(dir, plan(&[2, 3], "p"), Existing::Resume).unwrap();
+        let first = set.kept(0).cloned().unwrap();
+        assert!(set.kept(1).is_none());
+        let second = write_one(&set, 1, 3);
+        set.finish(vec![first, second], "jpeg").unwrap();
+        assert_eq!(
+            names_in(dir).unwrap(),
+            ["idx", "manifest.json", "train-00000-of-00002.tfrecord", "train-00001-of-00002.tfrecord"]
+        );
+        assert_eq!(Manifest::read(dir).unwrap().unwrap().sets["train"].records, 5);
+        let again = SetWriter::create(dir, plan(&[2, 3], "p"), Existing::Resume).unwrap();
+        assert!(again.kept(0).is_some() && again.kept(1).is_some());
+    }
+
+    #[test]
+    fn a_replaced_set_is_there_until_the_new_one_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let set = SetWriter::create(dir, plan(&[1, 1], "p"), Existing::Refuse).unwrap();
+        let shards = vec![write_one(&set, 0, 1), write_one(&set, 1, 1)];
+        set.finish(shards, "").unwrap();
+        let before = visible(dir);
+        assert!(SetWriter::create(dir, plan(&[4], "q"), Existing::Refuse).is_err());
+        let set = SetWriter::create(dir, plan(&[4], "q"), Existing::Replace).unwrap();
+        let shard = write_one(&set, 0, 4);
+        assert_eq!(visible(dir), before);
+        set.finish(vec![shard], "").unwrap();
+        assert_eq!(names_in(dir).unwrap(), ["idx", "manifest.json", "train-00000-of-00001.tfrecord"]);
+        assert_eq!(visible(&dir.join("idx")), ["train-00000-of-00001.idx"]);
+    }
+
+    #[test]
+    fn a_damaged_shard_is_not_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let set = SetWriter::create(dir, plan(&[2], "p"), Existing::Refuse).unwrap();
+        let path = write_one(&set, 0, 2).path;
+        drop(set);
+        let mut data = fs::read(&path).unwrap();
+        data[13] ^= 1;
+        fs::write(&path, data).unwrap();
+        assert!(SetWriter::create(dir, plan(&[2], "p"), Existing::Resume).unwrap().kept(0).is_none());
+    }
+
+    #[test]
+    fn two_writers_of_one_set_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = SetWriter::create(dir.path(), plan(&[1], "p"), Existing::Refuse).unwrap();
+        let second = SetWriter::create(dir.path(), plan(&[1], "p"), Existing::Resume).err().unwrap();
+        assert!(second.to_string().contains("another process"), "{second}");
+    }
+
+    #[test]
+    fn names_that_cannot_be() {
+        for bad in ["", "all", "1st", "a.b", "a/b", "ä"] {
+            assert!(check_set_name(bad).is_err(), "{bad}");
+        }
+        for good in ["train", "a-b_C1"] {
+            assert!(check_set_name(good).is_ok(), "{good}");
+        }
+    }
+}

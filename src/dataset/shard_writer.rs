@@ -1,0 +1,185 @@
+//! One shard on disk that is seen under its final name only when it is whole.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::index::Span;
+use super::manifest::fingerprint;
+use crate::error::{Error, Result};
+use crate::record::{Compression, Writer, frame};
+use crate::sys;
+
+/// What the names of temporary files end in; they begin with a dot.
+pub(super) const TEMP_SUFFIX: &str = ".tmp";
+
+/// Writes one shard: into a hidden file beside it, which [`finish`](ShardWriter::finish) flushes to disk and renames.
+///
+/// Dropped without `finish`, it leaves nothing behind.
+///
+/// ```
+/// use tfrkit::{dataset::ShardWriter, record::Compression};
+///
+/// let dir = tempfile::tempdir()?;
+/// let mut writer = ShardWriter::create(dir.path().join("train-00000-of-00001.tfrecord"), Compression::None)?;
+/// writer.write(b"payload")?;
+/// let shard = writer.finish()?;
+/// assert_eq!((shard.records, shard.bytes), (1, 23));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ShardWriter {
+    writer: Writer<BufWriter<NamedTempFile>>,
+    spans: Vec<Span>,
+    path: PathBuf,
+}
+
+/// A finished shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardSummary {
+    /// Its path.
+    pub path: PathBuf,
+    /// How many records it holds.
+    pub records: u64,
+    /// The file's length in bytes.
+    pub bytes: u64,
+    /// Where each record lies (in the inflated stream, where the shard is compressed).
+    pub spans: Vec<Span>,
+    /// The file's [`fingerprint`].
+    pub fingerprint: String,
+}
+
+impl ShardWriter {
+    /// Begins the shard that will be at `path`. Its directory must exist.
+    pub fn create(path: impl Into<PathBuf>, compression: Compression) -> Result<Self> {
+        let path = path.into();
+        let temp = temp_beside(&path).map_err(|e| Error::io(&path, e))?;
+        let writer = Writer::with_compression(BufWriter::with_capacity(256 << 10, temp), compression);
+        Ok(ShardWriter { writer, spans: Vec::new(), path })
+    }
+
+    /// Appends a record.
+    pub fn write(&mut self, payload: &[u8]) -> Result<()> {
+        let offset = self.writer.write(payload).map_err(|e| e.at_path(&self.path))?;
+        self.spans.push(Span { offset, size: frame::OVERHEAD + payload.len() as u64 });
+        Ok(())
+    }
+
+    /// Bytes written so far, before compression.
+    pub fn bytes(&self) -> u64 {
+        self.writer.offset()
+    }
+
+    /// Brings the shard to disk under its final name.
+    pub fn finish(self) -> Result<ShardSummary> {
+        let path = self.path;
+        let buffered = self.writer.finish().map_err(|e| e.at_path(&path))?;
+        let temp = buffered.into_inner().map_err(|e| Error::io(&path, e.into_error()))?;
+        persist(temp, &path).map_err(|e| Error::io(&path, e))?;
+        let bytes = fs::metadata(&path).map_err(|e| Error::io(&path, e))?.len();
+        let fingerprint = fingerprint(&path)?;
+        Ok(ShardSummary { records: self.spans.len() as u64, bytes, spans: self.spans, fingerprint, path })
+    }
+}
+
+/// Writes a small file whole or not at all, and its folder where that is missing.
+pub(crate) fn write_atomically(path: &Path, data: &[u8]) -> Result<()> {
+    let write = || -> io::Result<()> {
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        let mut temp = temp_beside(path)?;
+        temp.write_all(data)?;
+        persist(temp, path)
+    };
+    write().map_err(|e| Error::io(path, e))
+}
+
+fn temp_beside(path: &Path) -> io::Result<NamedTempFile> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+    let mut builder = tempfile::Builder::new();
+    let prefix = format!(".{}.", name.to_string_lossy());
+    builder.prefix(&prefix).suffix(TEMP_SUFFIX);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any other file: what the umask leaves of it. A temporary file's default is the owner alone.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(dir_of(path))
+}
+
+fn persist(temp: NamedTempFile, path: &Path) -> io::Result<()> {
+    temp.as_file().sync_all()?;
+    temp.persist(path).map_err(|e| e.error)?;
+    sys::sync_dir(dir_of(path))
+}
+
+/// The directory of a path, `.` where it names none.
+pub(super) fn dir_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Reads a shard through: its summary, or the first thing that is wrong with it.
+pub(super) fn summarize(path: &Path) -> Result<ShardSummary> {
+    let mut source = crate::record::RecordSource::open(path, Default::default(), Default::default())?;
+    let mut spans = Vec::new();
+    while let Some(record) = source.next_record()? {
+        spans.push(Span { offset: record.offset, size: record.frame_len() });
+    }
+    let bytes = File::open(path).and_then(|f| f.metadata()).map_err(|e| Error::io(path, e))?.len();
+    Ok(ShardSummary {
+        path: path.to_owned(),
+        records: spans.len() as u64,
+        bytes,
+        spans,
+        fingerprint: fingerprint(path)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn nothing_is_seen_before_the_end_and_nothing_is_left_of_a_dropped_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tfrecord");
+        let visible = || fs::read_dir(dir.path()).unwrap().filter(|e| !is_hidden(&e.as_ref().unwrap().path())).count();
+        let mut w = ShardWriter::create(&path, Compression::Gzip).unwrap();
+        w.write(&[5; 100]).unwrap();
+        assert_eq!(visible(), 0);
+        drop(w);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let mut w = ShardWriter::create(&path, Compression::Gzip).unwrap();
+        w.write(&[5; 100]).unwrap();
+        let summary = w.finish().unwrap();
+        assert_eq!(visible(), 1);
+        assert_eq!(summarize(&path).unwrap(), summary);
+    }
+
+    fn is_hidden(path: &Path) -> bool {
+        path.file_name().unwrap().to_string_lossy().starts_with('.')
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_an_error_with_the_path() {
+        let error = ShardWriter::create("no/such/dir/a.tfrecord", Compression::None).err().unwrap();
+        assert!(matches!(error.kind(), ErrorKind::Io(_)));
+        assert!(error.to_string().contains("no/such/dir/a.tfrecord"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn shards_have_the_permissions_of_any_other_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |p: &Path| fs::metadata(p).unwrap().permissions().mode();
+        let (shard, plain) = (dir.path().join("a.tfrecord"), dir.path().join("plain"));
+        ShardWriter::create(&shard, Compression::None).unwrap().finish().unwrap();
+        File::create(&plain).unwrap();
+        assert_eq!(mode(&shard), mode(&plain));
+    }
+}

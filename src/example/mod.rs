@@ -1,0 +1,20 @@
+//! `tf.train.Example` and `tf.train.SequenceExample`: the generated types, a view that copies nothing, a builder that
+//! gives equal bytes for equal input, JSON.
+
+mod builder;
+mod json;
+mod view;
+mod wire;
+
+/// The messages as prost generates them from `proto/`. Bytes fields are `bytes::Bytes`: decoded from `Bytes`, they
+/// share its memory. Maps are sorted by key.
+pub mod proto {
+    #![allow(missing_docs)]
+    include!(concat!(env!("OUT_DIR"), "/tensorflow.rs"));
+}
+
+pub use builder::ExampleBuilder;
+pub use json::example_to_json;
+pub(crate) use json::hex;
+pub use proto::{Example, SequenceExample};
+pub use view::{ExampleView, FeatureView, Kind};

@@ -1,0 +1,5 @@
+//! tmp
+/// tmp
+#[derive(Debug, thiserror::Error)]
+#[error("tmp")]
+pub struct ImageError;

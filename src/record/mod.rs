@@ -1,0 +1,22 @@
+//! TFRecord files: frames with masked CRCs, read and written, plain or compressed. Knows nothing of what records hold.
+//!
+//! - [`frame`] is the codec, on slices.
+//! - [`Writer`] writes records into any `Write`; [`Reader`] reads them from any `Read`.
+//! - [`Shard`] is a whole shard in memory or mapped, whose records borrow from it.
+//! - [`RecordSource`] walks a file by whichever of the two fits; [`RandomAccess`] reads single records by offset.
+
+mod access;
+mod compression;
+pub mod frame;
+mod open;
+mod reader;
+mod shard;
+mod writer;
+
+pub use access::RandomAccess;
+pub use compression::Compression;
+pub use frame::{CrcCheck, FrameError, FramePart, masked_crc};
+pub use open::{Io, RecordSource};
+pub use reader::{IntoRecords, OnCorrupt, ReadOptions, Reader, Record, Records};
+pub use shard::{RecordRef, Shard, ShardRecords};
+pub use writer::Writer;
