@@ -7,6 +7,7 @@ mod names;
 mod paths;
 mod set_writer;
 mod shard_writer;
+pub(crate) mod tfds;
 
 pub use index::{Span, build_index, idx_path, read_idx, write_idx};
 pub use manifest::{Manifest, SetEntry, ShardEntry, fingerprint};
