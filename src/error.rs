@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::image::ImageError;
 use crate::record::{Compression, FrameError};
@@ -19,10 +20,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(matches!(error.kind(), ErrorKind::Io(_)));
 /// assert!(error.to_string().contains("no/such/shard"));
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     kind: ErrorKind,
     at: Location,
@@ -40,12 +41,12 @@ pub struct Location {
 }
 
 /// What went wrong, grouped by who must act: the system, the data, the caller.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The system could not do it.
     #[error("{0}")]
-    Io(#[source] io::Error),
+    Io(#[source] Arc<io::Error>),
     /// A frame is damaged, cut or too large.
     #[error("{0}")]
     Frame(#[from] FrameError),
@@ -74,6 +75,12 @@ pub enum ErrorKind {
     /// An image cannot be decoded.
     #[error("{0}")]
     Image(#[from] ImageError),
+    /// A file among the sources cannot become a record.
+    #[error("{detail}")]
+    Source {
+        /// Why.
+        detail: String,
+    },
     /// A shard of a numbered set is not there, or counts contradict each other.
     #[error("{detail}")]
     MissingShard {
@@ -141,7 +148,7 @@ impl Error {
     }
 
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
-        Error::new(ErrorKind::Io(source)).at_path(path)
+        Error::from(source).at_path(path)
     }
 
     pub(crate) fn metadata(path: &Path, detail: impl Into<String>) -> Self {
@@ -193,6 +200,7 @@ impl Error {
             ErrorKind::Proto { .. } => "proto",
             ErrorKind::Schema { .. } => "schema",
             ErrorKind::Image(_) => "image",
+            ErrorKind::Source { .. } => "source",
             ErrorKind::MissingShard { .. } => "missing_shard",
             ErrorKind::Metadata { .. } => "index",
             ErrorKind::Usage { .. } => "usage",
@@ -254,6 +262,12 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         std::error::Error::source(&self.0.kind)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(e: io::Error) -> Self {
+        Error::new(ErrorKind::Io(Arc::new(e)))
     }
 }
 

@@ -41,9 +41,6 @@ pub struct SetEntry {
     pub seed: u64,
     /// Records in all shards.
     pub records: u64,
-    /// The encoding of its images: `jpeg`, `png`, or nothing where they are mixed.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub encoding: String,
     /// The shards in order.
     pub shards: Vec<ShardEntry>,
 }

@@ -145,7 +145,7 @@ impl SetWriter {
 
     /// Ends the set: `shards` are the summaries in order. Puts a replaced set into place, writes the indexes and the
     /// set's entry in the manifest, and removes what an earlier set has left.
-    pub fn finish(self, mut shards: Vec<ShardSummary>, encoding: &str) -> Result<Vec<ShardSummary>> {
+    pub fn finish(self, mut shards: Vec<ShardSummary>) -> Result<Vec<ShardSummary>> {
         for (index, shard) in shards.iter_mut().enumerate() {
             let path = self.final_path(index);
             if shard.path != path {
@@ -171,13 +171,29 @@ impl SetWriter {
             plan: self.plan.plan.clone(),
             seed: self.plan.seed,
             records: shards.iter().map(|s| s.records).sum(),
-            encoding: encoding.to_owned(),
             shards: shards.iter().map(entry).collect(),
         };
         manifest.sets.insert(self.plan.name.clone(), entry);
         manifest.write(&self.dir)?;
         remove_if_there(&self.marker)?;
         Ok(shards)
+    }
+
+    /// Gives the set up: removes what this run has written, so that the same run can be tried again. Shards kept of
+    /// an earlier run stay, to be resumed.
+    pub fn abandon(self) -> Result<()> {
+        for index in 0..self.count() {
+            if self.kept[index].is_none() {
+                remove_if_there(&self.staged_path(index))?;
+                if self.existing != Existing::Replace {
+                    remove_if_there(&self.final_path(index))?;
+                }
+            }
+        }
+        if self.kept.iter().all(Option::is_none) {
+            remove_if_there(&self.marker)?;
+        }
+        Ok(())
     }
 
     fn final_path(&self, index: usize) -> PathBuf {
@@ -317,7 +333,7 @@ mod tests {
         let first = set.kept(0).cloned().unwrap();
         assert!(set.kept(1).is_none());
         let second = write_one(&set, 1, 3);
-        set.finish(vec![first, second], "jpeg").unwrap();
+        set.finish(vec![first, second]).unwrap();
         assert_eq!(
             names_in(dir).unwrap(),
             ["idx", "manifest.json", "train-00000-of-00002.tfrecord", "train-00001-of-00002.tfrecord"]
@@ -333,13 +349,13 @@ mod tests {
         let dir = dir.path();
         let set = SetWriter::create(dir, plan(&[1, 1], "p"), Existing::Refuse).unwrap();
         let shards = vec![write_one(&set, 0, 1), write_one(&set, 1, 1)];
-        set.finish(shards, "").unwrap();
+        set.finish(shards).unwrap();
         let before = visible(dir);
         assert!(SetWriter::create(dir, plan(&[4], "q"), Existing::Refuse).is_err());
         let set = SetWriter::create(dir, plan(&[4], "q"), Existing::Replace).unwrap();
         let shard = write_one(&set, 0, 4);
         assert_eq!(visible(dir), before);
-        set.finish(vec![shard], "").unwrap();
+        set.finish(vec![shard]).unwrap();
         assert_eq!(names_in(dir).unwrap(), ["idx", "manifest.json", "train-00000-of-00001.tfrecord"]);
         assert_eq!(visible(&dir.join("idx")), ["train-00000-of-00001.idx"]);
     }

@@ -31,7 +31,7 @@ pub(crate) fn write_tfds(dir: &Path, manifest: &Manifest) -> Result<bool> {
         return Ok(false);
     }
     write_json(&dir.join(INFO_NAME), &dataset_info(&dataset_name(dir), &sets))?;
-    write_json(&dir.join(FEATURES_NAME), &features(manifest, &sets))?;
+    write_json(&dir.join(FEATURES_NAME), &features(manifest))?;
     // TFDS takes labels from 0 and drops blank lines: numbers below the offset need a name that is not blank.
     let placeholders: Vec<String> = (0..manifest.label_offset).map(|i| format!("__unused_{i}__")).collect();
     let names = placeholders.iter().chain(&manifest.classes).map(String::as_str);
@@ -72,7 +72,7 @@ fn dataset_info(name: &str, sets: &[(&String, &SetEntry)]) -> Value {
     })
 }
 
-fn features(manifest: &Manifest, sets: &[(&String, &SetEntry)]) -> Value {
+fn features(manifest: &Manifest) -> Value {
     let class = |name: &str| format!("tensorflow_datasets.core.features.{name}");
     let scalar = || {
         json!({
@@ -81,14 +81,9 @@ fn features(manifest: &Manifest, sets: &[(&String, &SetEntry)]) -> Value {
         })
     };
     let text = || json!({"pythonClassName": class("text_feature.Text"), "text": {}});
-    // The last dimension makes TFDS decode every image to three channels, gray and RGBA ones too.
-    let mut image = json!({"shape": {"dimensions": ["-1", "-1", "3"]}, "dtype": "uint8"});
-    if let [(_, first), rest @ ..] = sets
-        && !first.encoding.is_empty()
-        && rest.iter().all(|(_, set)| set.encoding == first.encoding)
-    {
-        image["encodingFormat"] = json!(first.encoding);
-    }
+    // The last dimension makes TFDS decode every image to three channels, gray and RGBA ones too. Its bytes tell JPEG
+    // from PNG, so no encoding is declared.
+    let image = json!({"shape": {"dimensions": ["-1", "-1", "3"]}, "dtype": "uint8"});
     let classes = manifest.classes.len() as i64 + manifest.label_offset;
     json!({
         "pythonClassName": class("features_dict.FeaturesDict"),
@@ -117,7 +112,7 @@ mod tests {
 
     fn manifest(path: &str, records: u64) -> Manifest {
         let shard = ShardEntry { path: path.into(), records, bytes: 100, fingerprint: String::new() };
-        let set = SetEntry { plan: String::new(), seed: 0, records, encoding: "jpeg".into(), shards: vec![shard] };
+        let set = SetEntry { plan: String::new(), seed: 0, records, shards: vec![shard] };
         Manifest {
             sets: [("train".to_owned(), set)].into(),
             classes: vec!["a".into(), "b".into()],

@@ -1,5 +1,28 @@
-//! tmp
-/// tmp
-#[derive(Debug, thiserror::Error)]
-#[error("tmp")]
-pub struct ImageError;
+//! Pixels: probing, decoding, resizing, image operations and their random draws.
+//!
+//! Everything here is a pure function of byte slices and pixel buffers. Images are interleaved
+//! HWC (rows, then pixels, then channels), as in TensorFlow. A decoder gives `u8`; a resize gives
+//! `f32` in levels of 0..255; the operations have TensorFlow's names and its numbers.
+//!
+//! Results are the same bits on x86-64 and aarch64: sums have a fixed order and nothing is
+//! contracted to fused multiply-add.
+
+mod buf;
+mod decode;
+mod encode;
+mod error;
+mod jpeg;
+pub mod ops;
+mod probe;
+pub mod random;
+mod resize;
+mod sniff;
+
+pub use buf::{Image, ImageBuf, Shape};
+pub use decode::{Channels, Dct, DecodeOptions, Decoder, Truncated};
+pub use encode::{decode_any, encode_jpeg, encode_png};
+pub use error::{ImageError, Result};
+pub use jpeg::verify_entropy;
+pub use probe::{Colorspace, Limits, Probe, probe_header, probe_magic};
+pub use resize::{Resizer, fit_shorter_side, resize_shorter_side};
+pub use sniff::{Format, sniff};

@@ -118,7 +118,7 @@ impl<R: Read> Reader<R> {
     /// A reader with the given options.
     pub fn with_options(mut input: R, options: ReadOptions) -> Result<Self> {
         let mut start = vec![0; DETECT_LEN];
-        let n = read_full(&mut input, &mut start).map_err(|e| Error::new(ErrorKind::Io(e)))?;
+        let n = read_full(&mut input, &mut start).map_err(|e| Error::from(e))?;
         start.truncate(n);
         let compression = Compression::detect(&start);
         let buffered = BufReader::with_capacity(128 << 10, Cursor::new(start).chain(input));
@@ -244,14 +244,14 @@ impl<R: Read> Reader<R> {
 
     fn read_some(&mut self, buf: &mut [u8]) -> Result<usize> {
         read_full(&mut self.input, buf).map_err(|e| match (self.compression, e.kind()) {
-            (Compression::None, _) => Error::new(ErrorKind::Io(e)),
+            (Compression::None, _) => Error::from(e),
             (_, io::ErrorKind::UnexpectedEof) => {
                 FrameError::Truncated { part: FramePart::Stream, expected: 1, found: 0 }.into()
             }
             (format, io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other) => {
                 Error::new(ErrorKind::Compression { format, detail: e.to_string() })
             }
-            _ => Error::new(ErrorKind::Io(e)),
+            _ => Error::from(e),
         })
     }
 

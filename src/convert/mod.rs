@@ -1,0 +1,10 @@
+//! Image folders to shards.
+
+mod options;
+mod plan;
+mod prepare;
+mod run;
+mod source;
+
+pub use options::{ConvertOptions, Layout, OnError, Reencode, ShardCount, Verify, parse_size, parse_split};
+pub use run::{ConvertReport, ShardReport, Skipped, convert};

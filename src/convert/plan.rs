@@ -1,0 +1,238 @@
+//! Which file becomes which record of which shard: decided before a byte is written.
+
+use std::ops::Range;
+
+use sha2::{Digest, Sha256};
+
+use super::options::{ConvertOptions, ShardCount};
+use super::source::{Source, SourceFile};
+use crate::dataset::SetPlan;
+use crate::error::{Error, Result};
+use crate::example::hex;
+use crate::image::random;
+
+/// Bumped when the bytes of a shard change for the same sources and options.
+const PLAN_VERSION: u32 = 1;
+
+/// One set: its files in the order of its records, and where its shards begin.
+#[derive(Debug)]
+pub(super) struct PlannedSet {
+    pub(super) name: String,
+    pub(super) files: Vec<SourceFile>,
+    shards: usize,
+}
+
+impl PlannedSet {
+    /// The files of a shard: shares of equal size, the first ones longer by one where they do not divide.
+    pub(super) fn shard(&self, index: usize) -> Range<usize> {
+        let (share, longer) = (self.files.len() / self.shards, self.files.len() % self.shards);
+        let start = index * share + index.min(longer);
+        start..start + share + usize::from(index < longer)
+    }
+
+    /// What the sharded writer needs to know.
+    pub(super) fn set_plan(&self, options: &ConvertOptions, classes: &[String]) -> SetPlan {
+        let (plan, stamp) = self.hashes(options, classes);
+        SetPlan {
+            name: self.name.clone(),
+            seed: options.seed,
+            compression: options.compression,
+            shard_records: (0..self.shards).map(|i| self.shard(i).len() as u64).collect(),
+            plan,
+            stamp,
+        }
+    }
+
+    /// The hash of all that decides the shards' bytes, and the hash of the sources' times.
+    fn hashes(&self, options: &ConvertOptions, classes: &[String]) -> (String, String) {
+        let (mut plan, mut stamp) = (Sha256::new(), Sha256::new());
+        plan.update(format!(
+            "tfrkit {PLAN_VERSION}\n{}\n{}\n{}\n{}\n{:?}\n{}\n{:?}\n{classes:?}\n",
+            self.name,
+            self.shards,
+            options.compression,
+            options.label_offset,
+            options.resize_shorter,
+            options.quality,
+            options.reencode,
+        ));
+        for file in &self.files {
+            plan.update(format!("{}\0{}\0{}\n", file.path, file.class, file.size));
+            stamp.update(file.modified.to_le_bytes());
+        }
+        (hex(&plan.finalize()), hex(&stamp.finalize()[..8]))
+    }
+}
+
+/// Deals the files of a source to sets, and each set's to shards.
+pub(super) fn plan(source: &mut Source, options: &ConvertOptions) -> Result<Vec<PlannedSet>> {
+    let has_folders = source.splits.iter().any(|(name, _)| name.is_some());
+    if has_folders && (options.name.is_some() || !options.split.is_empty()) {
+        return Err(Error::usage_hint(
+            "the source has split folders, which name the sets themselves",
+            "leave out the name and the split, or read the folders as classes with `--layout classes`",
+        ));
+    }
+    if options.name.is_some() && !options.split.is_empty() {
+        return Err(Error::usage("a name for the only set and a split into several exclude each other"));
+    }
+    let mut named = Vec::new();
+    for (name, files) in std::mem::take(&mut source.splits) {
+        match name.or_else(|| options.name.clone()) {
+            None if !options.split.is_empty() => {
+                named.extend(split(files, options, source.classes.len(), &mut source.warnings));
+            }
+            name => named.push((name.unwrap_or_else(|| "train".to_owned()), files)),
+        }
+    }
+    if let ShardCount::BySet(counts) = &options.shards
+        && let Some(unknown) = counts.keys().find(|name| !named.iter().any(|(n, _)| n == *name))
+    {
+        let names: Vec<&str> = named.iter().map(|(n, _)| n.as_str()).collect();
+        let hint = format!("the sets are: {}", names.join(", "));
+        return Err(Error::usage_hint(format!("shards are asked for the set '{unknown}', which there is not"), hint));
+    }
+    let sets = named.into_iter().map(|(name, mut files)| {
+        if options.shuffle {
+            shuffle(&mut files, options.seed, &name);
+        }
+        let shards = match &options.shards {
+            ShardCount::Each(n) => *n,
+            ShardCount::BySet(counts) => counts.get(&name).copied().unwrap_or(1),
+            ShardCount::OfBytes(size) => {
+                let bytes: u64 = files.iter().map(|f| f.size).sum();
+                usize::try_from(bytes.div_ceil((*size).max(1))).unwrap_or(usize::MAX).clamp(1, 99_999)
+            }
+        };
+        PlannedSet { name, files, shards }
+    });
+    Ok(sets.collect())
+}
+
+/// Fisher-Yates with one keyed draw a step: the same order on every machine.
+fn shuffle<T>(items: &mut [T], seed: u64, name: &str) {
+    let key = seed ^ (u64::from(crc32c::crc32c(name.as_bytes())) << 32);
+    for i in (1..items.len()).rev() {
+        let j = random::philox_u64(key, [i as u64, 0]) % (i as u64 + 1);
+        items.swap(i, j as usize);
+    }
+}
+
+/// Splits each class by the shares, to within one image; sorted by path again.
+fn split(
+    files: Vec<SourceFile>,
+    options: &ConvertOptions,
+    classes: usize,
+    warnings: &mut Vec<String>,
+) -> Vec<(String, Vec<SourceFile>)> {
+    let mut sets: Vec<(String, Vec<SourceFile>)> =
+        options.split.iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
+    let mut by_class: Vec<Vec<SourceFile>> = vec![Vec::new(); classes];
+    for file in files {
+        by_class[file.class as usize].push(file);
+    }
+    for (class, mut members) in by_class.into_iter().enumerate() {
+        shuffle(&mut members, options.seed, &format!("split {class}"));
+        let (count, mut share, mut start) = (members.len(), 0.0, 0);
+        let mut members = members.into_iter();
+        for ((_, part), set) in options.split.iter().zip(&mut sets) {
+            share += part;
+            let end = ((count as f64 * share).round() as usize).clamp(start, count);
+            set.1.extend(members.by_ref().take(end - start));
+            start = end;
+        }
+    }
+    for (name, files) in &mut sets {
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        if files.is_empty() {
+            warnings.push(format!("the split leaves the set '{name}' without images"));
+        }
+    }
+    sets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(counts: &[usize]) -> Source {
+        let files = counts.iter().enumerate().flat_map(|(class, &n)| {
+            (0..n).map(move |i| SourceFile {
+                path: format!("{class}/{i:03}").into(),
+                class: class as u32,
+                size: 10,
+                modified: 0,
+            })
+        });
+        Source {
+            splits: vec![(None, files.collect())],
+            classes: (0..counts.len()).map(|c| c.to_string()).collect(),
+            ..Source::default()
+        }
+    }
+
+    fn options() -> ConvertOptions {
+        ConvertOptions::new("src", "out")
+    }
+
+    #[test]
+    fn shards_share_the_records_evenly_and_in_order() {
+        let sets = plan(&mut source(&[10, 1]), &ConvertOptions { shards: ShardCount::Each(4), ..options() }).unwrap();
+        let ranges: Vec<_> = (0..4).map(|i| sets[0].shard(i)).collect();
+        assert_eq!(ranges, [0..3, 3..6, 6..9, 9..11]);
+        let by_size = ConvertOptions { shards: ShardCount::OfBytes(50), ..options() };
+        assert_eq!(plan(&mut source(&[11]), &by_size).unwrap()[0].shards, 3);
+    }
+
+    #[test]
+    fn the_shuffle_is_the_seeds_own() {
+        let order = |options: &ConvertOptions| -> Vec<_> {
+            plan(&mut source(&[50]), options).unwrap()[0].files.iter().map(|f| f.path.clone()).collect()
+        };
+        assert_eq!(order(&options()), order(&options()));
+        assert_ne!(order(&options()), order(&ConvertOptions { seed: 1, ..options() }));
+        assert!(order(&ConvertOptions { shuffle: false, ..options() }).is_sorted());
+        assert!(!order(&options()).is_sorted());
+    }
+
+    #[test]
+    fn a_split_keeps_every_class_within_one_of_its_share_and_loses_nothing() {
+        let split = vec![("train".to_owned(), 0.8), ("val".to_owned(), 0.1), ("test".to_owned(), 0.1)];
+        let sets = plan(&mut source(&[95, 48, 7]), &ConvertOptions { split: split.clone(), ..options() }).unwrap();
+        assert_eq!(sets.iter().map(|s| s.files.len()).sum::<usize>(), 150);
+        for (set, (_, share)) in sets.iter().zip(split) {
+            for (class, n) in [95.0, 48.0, 7.0].into_iter().enumerate() {
+                let there = set.files.iter().filter(|f| f.class == class as u32).count() as f64;
+                assert!((there - n * share).abs() <= 1.0, "{} of class {class}: {there}", set.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_excludes_itself_is_refused() {
+        let split = vec![("a".to_owned(), 1.0)];
+        let both = ConvertOptions { split, name: Some("x".into()), ..options() };
+        assert!(plan(&mut source(&[1]), &both).is_err());
+        let mut folders = source(&[1]);
+        folders.splits[0].0 = Some("train".into());
+        assert!(plan(&mut folders, &ConvertOptions { name: Some("x".into()), ..options() }).is_err());
+        let unknown = ConvertOptions { shards: "tarin=2".parse().unwrap(), ..options() };
+        assert!(plan(&mut source(&[1]), &unknown).unwrap_err().hint().unwrap().contains("train"));
+    }
+
+    #[test]
+    fn the_plan_changes_with_what_decides_the_bytes() {
+        let hashes =
+            |options: &ConvertOptions| plan(&mut source(&[9]), options).unwrap()[0].hashes(options, &["a".into()]);
+        let base = hashes(&options());
+        assert_eq!(base, hashes(&options()));
+        for other in [
+            ConvertOptions { seed: 3, ..options() },
+            ConvertOptions { label_offset: 1, ..options() },
+            ConvertOptions { compression: crate::record::Compression::Gzip, ..options() },
+            ConvertOptions { resize_shorter: Some(64), ..options() },
+        ] {
+            assert_ne!(base.0, hashes(&other).0);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! One source file to one serialised Example. What runs on every thread of a conversion.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::options::{ConvertOptions, Reencode, Verify};
+use super::source::SourceFile;
+use crate::error::{Error, Result};
+use crate::example::{ExampleBuilder, hex};
+use crate::image::{self, DecodeOptions, Decoder, Format, ImageBuf, ImageError, Limits, Probe};
+use crate::record::frame::MAX_RECORD_LEN;
+
+/// How much of a file is read before its type is told.
+const START_LEN: u64 = 64 << 10;
+
+/// Prepares files; one a thread.
+pub(super) struct Preparer<'a> {
+    options: &'a ConvertOptions,
+    classes: &'a [String],
+    decoder: Decoder,
+    pixels: ImageBuf<u8>,
+}
+
+impl<'a> Preparer<'a> {
+    pub(super) fn new(options: &'a ConvertOptions, classes: &'a [String]) -> Result<Self> {
+        let decoder = Decoder::new(DecodeOptions::default())?;
+        Ok(Preparer { options, classes, decoder, pixels: ImageBuf::empty() })
+    }
+
+    /// The serialised Example of a file. Its error names the file.
+    pub(super) fn prepare(&mut self, file: &SourceFile) -> Result<Vec<u8>> {
+        let path = self.options.src.join(&*file.path);
+        self.example(file, &path).map_err(|e| e.at_path(&path))
+    }
+
+    fn example(&mut self, file: &SourceFile, path: &Path) -> Result<Vec<u8>> {
+        let bytes = read(file, path)?;
+        let (bytes, probe) = self.image(bytes)?;
+        let class = self.classes.get(file.class as usize).map(String::as_str).unwrap_or_default();
+        let sha256 = hex(&Sha256::digest(&bytes));
+        Ok(ExampleBuilder::new()
+            .int64("image/channels", probe.channels as i64)
+            .int64("image/class/label", i64::from(file.class) + self.options.label_offset)
+            .text("image/class/text", class)
+            .text("image/colorspace", probe.colorspace.name())
+            .bytes("image/encoded", &bytes)
+            .text("image/filename", &*file.path)
+            .text("image/format", probe.format.name())
+            .int64("image/height", probe.height as i64)
+            .text("image/key/sha256", sha256)
+            .int64("image/width", probe.width as i64)
+            .encode())
+    }
+
+    /// Checks the image; the bytes to store, and what their header says.
+    fn image(&mut self, bytes: Vec<u8>) -> Result<(Vec<u8>, Probe)> {
+        let limits = Limits::default();
+        let format = image::sniff(&bytes).ok_or_else(|| unknown(&bytes))?;
+        if !matches!(format, Format::Jpeg | Format::Png) {
+            return match self.options.reencode {
+                Reencode::Png => self.store(&image::decode_any(&bytes, &limits)?, Format::Png),
+                Reencode::No => Err(ImageError::Unsupported {
+                    format,
+                    detail: "storing it as it is (TensorFlow reads JPEG and PNG; `--reencode png` converts it)".into(),
+                }
+                .into()),
+            };
+        }
+        let probe = match self.options.verify {
+            Verify::Header => image::probe_header(&bytes, &limits)?,
+            Verify::Decode => {
+                self.decoder.decode_into(&bytes, &mut self.pixels)?;
+                image::probe_header(&bytes, &limits)?
+            }
+            Verify::None => image::probe_magic(&bytes)?.1.ok_or_else(|| ImageError::Corrupt {
+                format,
+                detail: "no header with the image's size".into(),
+                offset: None,
+            })?,
+        };
+        match self.options.resize_shorter {
+            Some(side) if probe.height.min(probe.width) > side => {
+                self.decoder.decode_into(&bytes, &mut self.pixels)?;
+                let pixels = std::mem::replace(&mut self.pixels, ImageBuf::empty());
+                self.store(&image::resize_shorter_side(pixels, side)?, format)
+            }
+            _ => Ok((bytes, probe)),
+        }
+    }
+
+    /// Encodes pixels anew.
+    fn store(&self, pixels: &ImageBuf<u8>, format: Format) -> Result<(Vec<u8>, Probe)> {
+        let bytes = match format {
+            Format::Jpeg => image::encode_jpeg(pixels, self.options.quality)?,
+            _ => image::encode_png(pixels)?,
+        };
+        let probe = image::probe_header(&bytes, &Limits::default())?;
+        Ok((bytes, probe))
+    }
+}
+
+/// Reads a file whole, but no more than its start where that is no image's.
+fn read(source: &SourceFile, path: &Path) -> Result<Vec<u8>> {
+    let io = |e| Error::io(path, e);
+    let mut file = File::open(path).map_err(io)?;
+    let mut bytes = Vec::with_capacity(source.size.min(MAX_RECORD_LEN) as usize + 1);
+    (&mut file).take(START_LEN).read_to_end(&mut bytes).map_err(io)?;
+    if image::sniff(&bytes).is_none() {
+        return Err(unknown(&bytes));
+    }
+    file.take(MAX_RECORD_LEN).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 >= MAX_RECORD_LEN - START_LEN {
+        return Err(io(io::Error::new(io::ErrorKind::FileTooLarge, "the file is over the 2 GiB that a record holds")));
+    }
+    Ok(bytes)
+}
+
+fn unknown(bytes: &[u8]) -> Error {
+    ImageError::UnknownFormat { start: bytes.iter().take(8).copied().collect() }.into()
+}

@@ -1,0 +1,280 @@
+//! The conversion itself: lanes that each write a shard, fed by a pool that prepares records.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::options::{ConvertOptions, OnError};
+use super::plan::{PlannedSet, plan};
+use super::prepare::Preparer;
+use super::source::{SourceFile, scan};
+use crate::dataset::{Manifest, SetWriter, ShardSummary, labels, tfds};
+use crate::error::{Error, ErrorClass, ErrorKind, Result};
+use crate::job::{Counter, Job};
+use crate::record::Compression;
+
+/// Records that a lane prepares at a time, at most this many files and source bytes (a larger file goes alone).
+const WINDOW_FILES: usize = 64;
+const WINDOW_BYTES: u64 = 8 << 20;
+
+/// What a conversion did.
+#[derive(Debug, Default, Serialize)]
+pub struct ConvertReport {
+    /// Records in all sets.
+    pub records: u64,
+    /// Records by set.
+    pub sets: BTreeMap<String, u64>,
+    /// The shards in order.
+    pub shards: Vec<ShardReport>,
+    /// Class names in the order of their numbers.
+    pub classes: Vec<String>,
+    /// Files that were left out.
+    pub skipped: Vec<Skipped>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+    /// Wall-clock time.
+    pub seconds: f64,
+}
+
+/// A shard that was written, or kept of an earlier run.
+#[derive(Debug, Serialize)]
+pub struct ShardReport {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its records.
+    pub records: u64,
+    /// The file's length in bytes.
+    pub bytes: u64,
+}
+
+/// A file that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Skipped {
+    /// Its path below the source.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Converts a directory of images to shards. Progress counts source bytes.
+///
+/// The shards' bytes depend on the sources and the options alone, not on the number of threads or on how often the run
+/// was interrupted and resumed. A shard has its final name only when it is whole.
+///
+/// # Errors
+/// Usage errors for options, sources and outputs that contradict each other. With [`OnError::Fail`], the first bad
+/// file, and nothing of this run is left behind; with [`OnError::Skip`], the file after the last one allowed. After an
+/// interruption or an error of the system, whole shards stay, for `Existing::Resume`.
+pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> {
+    let start = Instant::now();
+    let manifest = Manifest::read(&options.out)?.unwrap_or_default();
+    let given = options.labels.as_deref().map(labels::read_labels).transpose()?;
+    let mut source = scan(&options.src, options.layout, given)?;
+    check_labels(options, &manifest, &source.classes)?;
+    let sets = plan(&mut source, options)?;
+    if sets.iter().all(|set| set.files.is_empty()) && source.bad.is_empty() {
+        return Err(Error::usage(format!("there are no images in {}", options.src.display())));
+    }
+    let total = sets.iter().flat_map(|s| &s.files).map(|f| f.size).sum();
+    let run = Run {
+        options,
+        job,
+        classes: &source.classes,
+        pool: job.pool()?,
+        done: job.counter(total),
+        skipped: Mutex::new(BTreeSet::new()),
+    };
+    for (path, reason) in source.bad {
+        let error = Error::new(ErrorKind::Source { detail: reason.clone() }).at_path(&options.src.join(&path));
+        run.skip_or_fail(Skipped { path, reason }, error)?;
+    }
+    let mut report = ConvertReport { warnings: source.warnings, ..Default::default() };
+    for set in &sets {
+        let shards = run.write_set(set)?;
+        report.sets.insert(set.name.clone(), shards.iter().map(|s| s.records).sum());
+        report.shards.extend(shards.into_iter().map(|s| ShardReport {
+            path: s.path,
+            records: s.records,
+            bytes: s.bytes,
+        }));
+    }
+    report.records = report.sets.values().sum();
+    let readable = write_metadata(&options.out, run.classes, options.label_offset)?;
+    if !readable && options.compression != Compression::None {
+        report.warnings.push("TFDS reads no compressed shards, so no TFDS metadata were written".into());
+    }
+    report.skipped = run.skipped.into_inner().unwrap_or_default().into_iter().collect();
+    report.classes = source.classes;
+    report.seconds = start.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// Holds the classes against those of sets that are there already.
+fn check_labels(options: &ConvertOptions, manifest: &Manifest, classes: &[String]) -> Result<()> {
+    let path = options.out.join(labels::LABELS_NAME);
+    if path.exists() && labels::read_labels(&path)? != classes {
+        return Err(Error::usage_hint(
+            format!("the classes of the source are not those of {}", path.display()),
+            format!("use the same numbers with `--labels {}`, or choose another directory", path.display()),
+        ));
+    }
+    if !manifest.sets.is_empty() && manifest.label_offset != options.label_offset {
+        return Err(Error::usage_hint(
+            format!("the sets in {} have the label offset {}", options.out.display(), manifest.label_offset),
+            format!("convert with `--label-offset {}`, or choose another directory", manifest.label_offset),
+        ));
+    }
+    Ok(())
+}
+
+/// Writes what describes all sets of the directory; whether TFDS can read it.
+fn write_metadata(out: &Path, classes: &[String], label_offset: i64) -> Result<bool> {
+    let mut manifest = Manifest::read(out)?.unwrap_or_default();
+    manifest.classes = classes.to_vec();
+    manifest.label_offset = label_offset;
+    manifest.write(out)?;
+    labels::write_labels(out, classes, label_offset)?;
+    tfds::write_tfds(out, &manifest)
+}
+
+struct Run<'a> {
+    options: &'a ConvertOptions,
+    job: &'a Job<'a>,
+    classes: &'a [String],
+    pool: rayon::ThreadPool,
+    done: Counter<'a>,
+    skipped: Mutex<BTreeSet<Skipped>>,
+}
+
+impl Run<'_> {
+    /// Writes the shards of a set, several at a time. Of several errors, the one of the first shard is given.
+    fn write_set(&self, set: &PlannedSet) -> Result<Vec<ShardSummary>> {
+        let writer =
+            SetWriter::create(&self.options.out, set.set_plan(self.options, self.classes), self.options.existing)?;
+        let next = AtomicUsize::new(0);
+        let failed = AtomicBool::new(false);
+        let results: Mutex<BTreeMap<usize, Result<ShardSummary>>> = Mutex::default();
+        std::thread::scope(|scope| {
+            for _ in 0..self.job.thread_count().min(writer.count()) {
+                scope.spawn(|| {
+                    while !failed.load(Ordering::Relaxed) {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        if index >= writer.count() {
+                            break;
+                        }
+                        let result = self.write_shard(set, &writer, index);
+                        failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                        if let Ok(mut results) = results.lock() {
+                            results.insert(index, result);
+                        }
+                    }
+                });
+            }
+        });
+        let results = results.into_inner().unwrap_or_default();
+        match results.into_values().collect::<Result<Vec<_>>>() {
+            Ok(shards) => writer.finish(shards),
+            Err(e) => {
+                if e.class() == ErrorClass::Data {
+                    writer.abandon()?;
+                }
+                Err(e)
+            }
+        }
+    }
+
+    fn write_shard(&self, set: &PlannedSet, writer: &SetWriter, index: usize) -> Result<ShardSummary> {
+        let files = &set.files[set.shard(index)];
+        if let Some(kept) = writer.kept(index) {
+            self.done.add(files.iter().map(|f| f.size).sum());
+            return Ok(kept.clone());
+        }
+        let mut shard = writer.shard(index)?;
+        let windows = windows(files);
+        let mut prepared = windows.first().map(|first| self.pool.install(|| self.prepare(&files[first.clone()])));
+        for number in 0..windows.len() {
+            self.job.check()?;
+            let current = prepared.take().unwrap_or_default();
+            // While this thread writes a window, the pool prepares the next one.
+            self.pool.in_place_scope(|scope| {
+                if let Some(next) = windows.get(number + 1) {
+                    let prepared = &mut prepared;
+                    scope.spawn(move |_| *prepared = Some(self.prepare(&files[next.clone()])));
+                }
+                for (file, payload) in files[windows[number].clone()].iter().zip(current) {
+                    match payload {
+                        Ok(payload) => shard.write(&payload)?,
+                        Err(e) => {
+                            let reason = e.message();
+                            self.skip_or_fail(Skipped { path: file.path.to_string(), reason }, e)?;
+                        }
+                    }
+                    self.done.add(file.size);
+                }
+                Ok::<(), Error>(())
+            })?;
+        }
+        shard.finish()
+    }
+
+    fn prepare(&self, files: &[SourceFile]) -> Vec<Result<Vec<u8>>> {
+        let preparer = || Preparer::new(self.options, self.classes);
+        files
+            .par_iter()
+            .map_init(preparer, |preparer, file| match preparer {
+                Ok(preparer) => preparer.prepare(file),
+                Err(e) => Err(Error::new(ErrorKind::Panic { detail: e.to_string() })),
+            })
+            .collect()
+    }
+
+    /// Lists a bad file where the options allow that, or gives its error back.
+    fn skip_or_fail(&self, skipped: Skipped, error: Error) -> Result<()> {
+        let OnError::Skip(most) = self.options.on_error else { return Err(error) };
+        let Ok(mut list) = self.skipped.lock() else { return Err(error) };
+        list.insert(skipped);
+        if list.len() as u64 > most { Err(error) } else { Ok(()) }
+    }
+}
+
+/// Cuts a shard's files into windows.
+fn windows(files: &[SourceFile]) -> Vec<Range<usize>> {
+    let mut windows = Vec::new();
+    let (mut start, mut bytes) = (0, 0u64);
+    for (i, file) in files.iter().enumerate() {
+        if i > start && (i - start == WINDOW_FILES || bytes.saturating_add(file.size) > WINDOW_BYTES) {
+            windows.push(start..i);
+            (start, bytes) = (i, 0);
+        }
+        bytes = bytes.saturating_add(file.size);
+    }
+    if start < files.len() {
+        windows.push(start..files.len());
+    }
+    windows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_cover_all_files_within_their_bounds() {
+        let files: Vec<SourceFile> = [1, 1, WINDOW_BYTES, 1, WINDOW_BYTES * 3, 1]
+            .into_iter()
+            .chain(std::iter::repeat_n(10, 200))
+            .map(|size| SourceFile { path: "x".into(), class: 0, size, modified: 0 })
+            .collect();
+        let windows = windows(&files);
+        assert_eq!(windows[..4], [0..2, 2..3, 3..4, 4..5]);
+        assert_eq!(windows.iter().cloned().flatten().collect::<Vec<_>>(), (0..files.len()).collect::<Vec<_>>());
+        assert!(windows.iter().all(|w| w.len() <= WINDOW_FILES));
+        assert!(super::windows(&[]).is_empty());
+    }
+}

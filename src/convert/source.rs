@@ -1,0 +1,291 @@
+//! Finding the images of a source: class folders, or splits of class folders.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use walkdir::WalkDir;
+
+use super::options::Layout;
+use crate::error::{Error, Result};
+
+/// Folders that are splits where every top-level folder is one of them.
+const SPLIT_NAMES: [&str; 5] = ["train", "val", "valid", "validation", "test"];
+/// What file managers leave behind.
+const IGNORED: [&str; 2] = ["Thumbs.db", "desktop.ini"];
+
+/// One file below the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SourceFile {
+    /// The path below the source, `/` between its parts.
+    pub(super) path: Box<str>,
+    /// The number of its class, before the label offset.
+    pub(super) class: u32,
+    /// Its length in bytes.
+    pub(super) size: u64,
+    /// When it was last changed, in nanoseconds: what a resumed run goes by.
+    pub(super) modified: u64,
+}
+
+/// What a source holds.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    /// The splits that its folders make, in order; without split folders there is one, without a name.
+    pub(super) splits: Vec<(Option<String>, Vec<SourceFile>)>,
+    /// Class names in the order of their numbers.
+    pub(super) classes: Vec<String>,
+    /// Files that cannot be images of a class: path and reason.
+    pub(super) bad: Vec<(String, String)>,
+    /// What a person should know.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Walks the source. `labels` are class names whose order counts; without them the classes are sorted by bytes.
+pub(super) fn scan(src: &Path, layout: Layout, labels: Option<Vec<String>>) -> Result<Source> {
+    if !src.is_dir() {
+        return Err(Error::usage_hint(
+            format!("{} is not a directory", src.display()),
+            "name a directory that holds a folder of images for each class",
+        ));
+    }
+    let mut source = Source::default();
+    let tops = folders(src, &mut source.bad)?;
+    let splits = match layout {
+        Layout::Classes => false,
+        Layout::Splits => true,
+        Layout::Auto => {
+            !tops.is_empty()
+                && tops.iter().all(|name| SPLIT_NAMES.contains(&name.as_str()) && has_folder(&src.join(name)))
+        }
+    };
+    let roots: Vec<(Option<String>, String)> = match splits {
+        true => tops.into_iter().map(|name| (Some(name.clone()), format!("{name}/"))).collect(),
+        false => vec![(None, String::new())],
+    };
+    if splits {
+        strays(src, "", &mut source.bad)?;
+    }
+    // Classes first: their numbers are those of the union over the splits.
+    let mut found = BTreeSet::new();
+    let mut class_folders = Vec::new();
+    for (_, prefix) in &roots {
+        let names = folders(&src.join(prefix), &mut source.bad)?;
+        strays(src, prefix, &mut source.bad)?;
+        found.extend(names.iter().cloned());
+        class_folders.push(names);
+    }
+    source.classes = number_classes(found, labels, &mut source.warnings)?;
+    let mut populated = vec![false; source.classes.len()];
+    for ((split, prefix), names) in roots.into_iter().zip(class_folders) {
+        let mut files = Vec::new();
+        for name in names {
+            let number = source.classes.iter().position(|c| *c == name).unwrap_or_default();
+            let before = files.len();
+            walk_class(src, &format!("{prefix}{name}"), number as u32, &mut files, &mut source)?;
+            populated[number] |= files.len() > before;
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        source.splits.push((split, files));
+    }
+    let empty = source.classes.iter().zip(populated).filter(|(_, populated)| !populated);
+    source.warnings.extend(empty.map(|(name, _)| format!("class '{name}' has no images; it keeps its number")));
+    source.bad.sort();
+    Ok(source)
+}
+
+/// The classes in order, each of `found` among them.
+fn number_classes(
+    found: BTreeSet<String>,
+    labels: Option<Vec<String>>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<String>> {
+    let Some(labels) = labels else {
+        if found.is_empty() {
+            return Err(Error::usage_hint(
+                "the source has no class folders",
+                "put the images of each class into a folder of its own: SRC/<class>/<image>",
+            ));
+        }
+        for name in found.iter().filter(|n| n.trim() != n.as_str()) {
+            warnings.push(format!("class '{name}' begins or ends with a space; TFDS will strip it"));
+        }
+        return Ok(found.into_iter().collect());
+    };
+    if let Some(unknown) = found.iter().find(|name| !labels.contains(name)) {
+        return Err(Error::usage_hint(
+            format!("the class folder '{unknown}' is not in the labels file"),
+            "add the name to the file, or move the folder out of the source",
+        ));
+    }
+    Ok(labels)
+}
+
+fn is_ignored(name: &str) -> bool {
+    name.starts_with('.') || IGNORED.contains(&name)
+}
+
+/// The names of the folders in `dir` (links followed), sorted.
+fn folders(dir: &Path, bad: &mut Vec<(String, String)>) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|e| Error::io(dir, e))? {
+        let entry = entry.map_err(|e| Error::io(dir, e))?;
+        if !entry.path().is_dir() {
+            continue;
+        }
+        match entry.file_name().into_string() {
+            Ok(name) if is_ignored(&name) => {}
+            Ok(name) if name.contains(char::is_control) => {
+                bad.push((name, "the folder's name holds a control character".into()));
+            }
+            Ok(name) => names.push(name),
+            Err(name) => bad.push((name.to_string_lossy().into_owned(), "the folder's name is not UTF-8".into())),
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn has_folder(dir: &Path) -> bool {
+    fs::read_dir(dir).is_ok_and(|entries| {
+        entries.flatten().any(|e| e.path().is_dir() && !is_ignored(&e.file_name().to_string_lossy()))
+    })
+}
+
+/// Lists the files that lie beside the folders in which images belong.
+fn strays(src: &Path, prefix: &str, bad: &mut Vec<(String, String)>) -> Result<()> {
+    let dir = src.join(prefix);
+    for entry in fs::read_dir(&dir).map_err(|e| Error::io(&dir, e))? {
+        let entry = entry.map_err(|e| Error::io(&dir, e))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !is_ignored(&name) && !entry.path().is_dir() {
+            bad.push((format!("{prefix}{name}"), "the file is not inside a class folder".into()));
+        }
+    }
+    Ok(())
+}
+
+fn walk_class(src: &Path, folder: &str, class: u32, files: &mut Vec<SourceFile>, source: &mut Source) -> Result<()> {
+    let walk = WalkDir::new(src.join(folder)).follow_links(true).into_iter();
+    for entry in walk.filter_entry(|e| e.depth() == 0 || !is_ignored(&e.file_name().to_string_lossy())) {
+        let below = |path: &Path| {
+            let below = path.strip_prefix(src).unwrap_or(path);
+            below.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
+        };
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(e) if e.loop_ancestor().is_some() => {
+                let at = e.path().map(below).unwrap_or_default();
+                source.warnings.push(format!("{at}: a link leads back to a folder above it; not followed"));
+                continue;
+            }
+            Err(e) => {
+                source.bad.push((e.path().map(below).unwrap_or_default(), reason(&e)));
+                continue;
+            }
+        };
+        if entry.file_type().is_dir() {
+            continue;
+        }
+        let path = below(entry.path());
+        if entry.path().to_str().is_none() {
+            source.bad.push((path, "the name is not UTF-8".into()));
+            continue;
+        }
+        if !entry.file_type().is_file() {
+            source.bad.push((path, "neither a file nor a folder".into()));
+            continue;
+        }
+        match entry.metadata() {
+            Ok(meta) => {
+                let modified = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+                files.push(SourceFile {
+                    path: path.into(),
+                    class,
+                    size: meta.len(),
+                    modified: modified.map_or(0, |d| d.as_nanos() as u64),
+                });
+            }
+            Err(e) => source.bad.push((path, reason(&e))),
+        }
+    }
+    Ok(())
+}
+
+fn reason(e: &walkdir::Error) -> String {
+    e.io_error().map_or_else(|| e.to_string(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"x").unwrap();
+        }
+        dir
+    }
+
+    fn paths(files: &[SourceFile]) -> Vec<(&str, u32)> {
+        files.iter().map(|f| (&*f.path, f.class)).collect()
+    }
+
+    #[test]
+    fn classes_are_sorted_and_deeper_folders_belong_to_them() {
+        let dir = tree(&["b/1.jpg", "a/deep/er/2.jpg", "a/Thumbs.db", "a/.x", ".git/y", "stray.txt"]);
+        fs::create_dir(dir.path().join("c")).unwrap();
+        let source = scan(dir.path(), Layout::Auto, None).unwrap();
+        assert_eq!(source.classes, ["a", "b", "c"]);
+        assert_eq!(paths(&source.splits[0].1), [("a/deep/er/2.jpg", 0), ("b/1.jpg", 1)]);
+        assert_eq!(source.bad.len(), 1);
+        assert!(source.bad[0].0 == "stray.txt");
+        assert!(source.warnings[0].contains("'c' has no images"));
+    }
+
+    #[test]
+    fn split_folders_are_told_from_classes() {
+        let dir = tree(&["train/a/1", "train/b/1", "val/b/2"]);
+        let source = scan(dir.path(), Layout::Auto, None).unwrap();
+        assert_eq!(source.classes, ["a", "b"]);
+        assert_eq!(source.splits.iter().map(|s| s.0.as_deref()).collect::<Vec<_>>(), [Some("train"), Some("val")]);
+        assert_eq!(paths(&source.splits[1].1), [("val/b/2", 1)]);
+        // A class that is called like a split does not make splits, and the layout can be told.
+        let dir = tree(&["train/1", "plane/2"]);
+        assert_eq!(scan(dir.path(), Layout::Auto, None).unwrap().classes, ["plane", "train"]);
+        let dir = tree(&["train/a/1"]);
+        assert_eq!(scan(dir.path(), Layout::Classes, None).unwrap().classes, ["train"]);
+    }
+
+    #[test]
+    fn given_labels_fix_the_numbers() {
+        let dir = tree(&["a/1", "b/1"]);
+        let labels = |names: &[&str]| Some(names.iter().map(|n| n.to_string()).collect());
+        let source = scan(dir.path(), Layout::Auto, labels(&["b", "z", "a"])).unwrap();
+        assert_eq!(paths(&source.splits[0].1), [("a/1", 2), ("b/1", 0)]);
+        assert!(scan(dir.path(), Layout::Auto, labels(&["a"])).unwrap_err().to_string().contains("'b'"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_loops_are_not() {
+        use std::os::unix::fs::symlink;
+        let dir = tree(&["a/1", "elsewhere-not-a-class/x"]);
+        symlink(dir.path().join("a"), dir.path().join("b")).unwrap();
+        symlink(dir.path().join("a"), dir.path().join("a/loop")).unwrap();
+        symlink("nowhere", dir.path().join("a/broken")).unwrap();
+        let source = scan(dir.path(), Layout::Classes, None).unwrap();
+        assert!(paths(&source.splits[0].1).contains(&("b/1", 1)));
+        assert!(source.warnings.iter().any(|w| w.contains("a/loop")));
+        assert!(source.bad.iter().any(|(path, _)| path == "a/broken"));
+    }
+
+    #[test]
+    fn a_source_without_classes_is_refused() {
+        assert_eq!(scan(tree(&["1.jpg"]).path(), Layout::Auto, None).unwrap_err().kind_name(), "usage");
+        assert_eq!(scan(Path::new("no/such"), Layout::Auto, None).unwrap_err().kind_name(), "usage");
+    }
+}

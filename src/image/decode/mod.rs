@@ -1,0 +1,274 @@
+//! Decoding JPEG and PNG to 8-bit pixels.
+
+mod png;
+#[cfg(feature = "turbojpeg")]
+mod turbo;
+#[cfg(not(feature = "turbojpeg"))]
+mod zune;
+
+#[cfg(feature = "turbojpeg")]
+use turbo as backend;
+#[cfg(not(feature = "turbojpeg"))]
+use zune as backend;
+
+use super::buf::{ImageBuf, Shape};
+use super::error::{ImageError, Result};
+use super::jpeg::{self, Depth, EntropyScratch, Jpeg};
+use super::probe::{Limits, unknown};
+use super::sniff::{Format, sniff};
+
+/// Channels of the decoded image: the `channels` argument of `tf.io.decode_jpeg`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Channels {
+    /// One channel. From a colour JPEG this is its luma plane, as libjpeg's grayscale output.
+    Gray,
+    /// Three channels; gray is repeated, alpha is dropped. The default.
+    #[default]
+    Rgb,
+}
+
+impl Channels {
+    /// The number of channels: 1 or 3.
+    #[must_use]
+    pub fn count(self) -> usize {
+        match self {
+            Self::Gray => 1,
+            Self::Rgb => 3,
+        }
+    }
+
+    /// The variant for a number of channels, or `None` unless it is 1 or 3.
+    #[must_use]
+    pub fn from_count(count: usize) -> Option<Self> {
+        match count {
+            1 => Some(Self::Gray),
+            3 => Some(Self::Rgb),
+            _ => None,
+        }
+    }
+}
+
+/// What to do with a JPEG whose data end early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Truncated {
+    /// An error. The default.
+    #[default]
+    Refuse,
+    /// Decode what is there; the rest is the decoder's filling, usually gray. JPEG only.
+    Accept,
+}
+
+/// The inverse DCT of a JPEG: the `dct_method` argument of `tf.io.decode_jpeg`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Dct {
+    /// [`Dct::Ifast`] with the cargo feature `turbojpeg`, which is TensorFlow's default; the
+    /// pure-Rust decoder's own accurate transform without. The default.
+    #[default]
+    Auto,
+    /// libjpeg's fast transform (TensorFlow `INTEGER_FAST`); needs the feature `turbojpeg`.
+    Ifast,
+    /// The accurate transform (TensorFlow `INTEGER_ACCURATE`). Equal to libjpeg's with the feature
+    /// `turbojpeg`; within about 5 levels of it without.
+    Islow,
+}
+
+/// How to decode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DecodeOptions {
+    /// Channels of the output.
+    pub channels: Channels,
+    /// What to do with a JPEG whose data end early.
+    pub truncated: Truncated,
+    /// The inverse DCT.
+    pub dct: Dct,
+    /// Bounds checked before allocation.
+    pub limits: Limits,
+}
+
+/// Decodes images one after another; one for each worker, since it keeps scratch memory.
+///
+/// Strict unless [`Truncated::Accept`] says otherwise: a JPEG must pass the marker walk of
+/// [`probe_header`](super::probe_header) and have every block of every scan, whichever library
+/// decodes it. EXIF orientation is ignored, as in TensorFlow.
+///
+/// ```
+/// use tfrkit::image::{DecodeOptions, Decoder, ImageBuf, Shape, encode_png};
+/// let image = ImageBuf::from_pixels(Shape::new(1, 2, 3), vec![1u8, 2, 3, 4, 5, 6])?;
+/// let mut decoder = Decoder::new(DecodeOptions::default())?;
+/// assert_eq!(decoder.decode(&encode_png(&image)?)?, image);
+/// # Ok::<(), tfrkit::image::ImageError>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    options: DecodeOptions,
+    entropy: EntropyScratch,
+    scratch: Vec<u8>,
+    backend: backend::Backend,
+}
+
+impl Decoder {
+    /// Makes a decoder.
+    ///
+    /// # Errors
+    /// [`ImageError::MissingFeature`] for [`Dct::Ifast`] without the feature `turbojpeg`.
+    pub fn new(options: DecodeOptions) -> Result<Self> {
+        Ok(Self {
+            backend: backend::Backend::new(options.dct)?,
+            options,
+            entropy: EntropyScratch::default(),
+            scratch: Vec::new(),
+        })
+    }
+
+    /// The options it was made with.
+    #[must_use]
+    pub fn options(&self) -> &DecodeOptions {
+        &self.options
+    }
+
+    /// The library that decodes JPEG: `zune-jpeg`, or `libjpeg-turbo` with feature `turbojpeg`.
+    #[must_use]
+    pub fn decoder_name() -> &'static str {
+        backend::NAME
+    }
+
+    /// The version of [`decoder_name`](Self::decoder_name) that this crate was tested with.
+    ///
+    /// A dependent crate's lock file may hold a later compatible release; neither library tells
+    /// its version at run time.
+    #[must_use]
+    pub fn decoder_version() -> &'static str {
+        backend::VERSION
+    }
+
+    /// Decodes a JPEG or PNG: `tf.io.decode_image(contents, channels, expand_animations=False)`.
+    ///
+    /// PNG: 16-bit samples keep their high byte, palettes are expanded, alpha is dropped.
+    ///
+    /// # Errors
+    /// As [`probe_header`](super::probe_header), and what the decoder finds beyond it.
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<ImageBuf<u8>> {
+        let mut image = ImageBuf::empty();
+        self.decode_into(bytes, &mut image)?;
+        Ok(image)
+    }
+
+    /// As [`decode`](Self::decode), into an image whose allocation is reused.
+    ///
+    /// After an error the pixels of `image` are unspecified.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_into(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>) -> Result<()> {
+        let options = self.options;
+        match sniff(bytes) {
+            Some(Format::Jpeg) => self.decode_jpeg(bytes, image),
+            Some(Format::Png) => png::decode(bytes, &options, &mut self.scratch, image),
+            Some(other) => {
+                Err(ImageError::unsupported(other, "decoding this format in a pipeline (re-encode the set as PNG)"))
+            }
+            None => Err(unknown(bytes)),
+        }
+    }
+
+    fn decode_jpeg(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>) -> Result<()> {
+        let DecodeOptions { channels, truncated, limits, .. } = self.options;
+        let depth = match truncated {
+            Truncated::Accept => Depth::Header,
+            Truncated::Refuse if backend::REPORTS_EARLY_END => Depth::Markers,
+            Truncated::Refuse => Depth::Entropy(&mut self.entropy),
+        };
+        let jpeg = jpeg::read(bytes, &limits, depth)?;
+        let (height, width) = (jpeg.frame.height, jpeg.frame.width);
+        limits.check(width, height, channels.count())?;
+        if jpeg.frame.components.len() == 4 && channels == Channels::Gray {
+            return Err(ImageError::unsupported(Format::Jpeg, "decoding four inks (CMYK) to one channel"));
+        }
+        image.reshape(Shape::new(height, width, channels.count()))?;
+        let doubt = self.backend.decode(bytes, &jpeg, &self.options, &mut self.scratch, image.pixels_mut())?;
+        if doubt == Doubt::Warned && truncated == Truncated::Refuse {
+            // libjpeg warns of harmless things as well; the walk tells which this is.
+            jpeg::read(bytes, &limits, Depth::Entropy(&mut self.entropy))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a decoder found fault with what it decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    None,
+    #[cfg_attr(not(feature = "turbojpeg"), allow(dead_code))]
+    Warned,
+}
+
+/// CMYK samples to RGB as `tf.io.decode_jpeg` does it; Adobe files store them inverted.
+fn cmyk_to_rgb(cmyk: &[u8], adobe: bool, rgb: &mut [u8]) {
+    for (out, inks) in rgb.chunks_exact_mut(3).zip(cmyk.chunks_exact(4)) {
+        let light = |v: u8| u32::from(if adobe { v } else { 255 - v });
+        let (inks, key) = inks.split_at(3);
+        let key = key.first().map_or(255, |&k| light(k));
+        for (o, &ink) in out.iter_mut().zip(inks) {
+            *o = (light(ink) * key / 255) as u8;
+        }
+    }
+}
+
+/// RGB to gray with libjpeg's 16-bit weights of 0.299, 0.587 and 0.114.
+#[cfg_attr(feature = "turbojpeg", allow(dead_code))]
+fn rgb_to_luma(rgb: &[u8], gray: &mut [u8]) {
+    for (out, pixel) in gray.iter_mut().zip(rgb.chunks_exact(3)) {
+        if let &[r, g, b] = pixel {
+            let sum = 19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b);
+            *out = ((sum + 32_768) >> 16) as u8;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_locked_one() {
+        let Ok(lock) = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")) else {
+            return;
+        };
+        let entry = format!("name = \"{}\"\nversion = \"{}\"", backend::CRATE.0, backend::CRATE.1);
+        assert!(lock.contains(&entry), "Cargo.lock does not hold {entry}");
+    }
+
+    #[test]
+    fn an_explicit_ifast_names_the_feature() {
+        let made = Decoder::new(DecodeOptions { dct: Dct::Ifast, ..DecodeOptions::default() });
+        if cfg!(feature = "turbojpeg") {
+            assert!(made.is_ok());
+        } else {
+            assert!(made.unwrap_err().to_string().contains("`turbojpeg`"));
+        }
+    }
+
+    #[test]
+    fn inks_to_light() {
+        let mut rgb = [0; 6];
+        cmyk_to_rgb(&[255, 128, 0, 255, 10, 20, 30, 0], true, &mut rgb);
+        assert_eq!(rgb, [255, 128, 0, 0, 0, 0]);
+        cmyk_to_rgb(&[0, 127, 255, 0, 10, 20, 30, 255], false, &mut rgb);
+        assert_eq!(rgb, [255, 128, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn luma_weights_sum_to_one() {
+        let mut gray = [0; 2];
+        rgb_to_luma(&[255, 255, 255, 7, 7, 7], &mut gray);
+        assert_eq!(gray, [255, 7]);
+    }
+
+    #[test]
+    fn formats_outside_the_pipeline_say_what_to_do() {
+        let mut decoder = Decoder::new(DecodeOptions::default()).unwrap();
+        let error = decoder.decode(b"GIF89a").unwrap_err();
+        assert!(error.to_string().contains("PNG"), "{error}");
+        assert!(decoder.decode(b"").is_err());
+    }
+}

@@ -1,0 +1,77 @@
+//! JPEG through the pure-Rust `zune-jpeg`.
+
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use super::{Channels, Dct, DecodeOptions, Doubt, Jpeg, Truncated, cmyk_to_rgb, rgb_to_luma};
+use crate::image::error::{ImageError, Result};
+use crate::image::jpeg::MAX_SCANS;
+use crate::image::sniff::Format;
+
+pub(super) const NAME: &str = "zune-jpeg";
+pub(super) const VERSION: &str = "0.5.15";
+/// The crate in Cargo.lock, for the test that keeps [`VERSION`] true.
+#[cfg(test)]
+pub(super) const CRATE: (&str, &str) = (NAME, VERSION);
+/// Even its strict mode fills in zeros when EOI comes before the last block of a scan.
+pub(super) const REPORTS_EARLY_END: bool = false;
+
+#[derive(Debug)]
+pub(super) struct Backend;
+
+impl Backend {
+    pub(super) fn new(dct: Dct) -> Result<Self> {
+        match dct {
+            Dct::Auto | Dct::Islow => Ok(Self),
+            Dct::Ifast => Err(ImageError::MissingFeature { option: "dct = \"ifast\"", feature: "turbojpeg" }),
+        }
+    }
+
+    /// Decodes into `out`, which has exactly the frame's pixels in the wanted channels.
+    pub(super) fn decode(
+        &mut self,
+        bytes: &[u8],
+        jpeg: &Jpeg,
+        options: &DecodeOptions,
+        scratch: &mut Vec<u8>,
+        out: &mut [u8],
+    ) -> Result<Doubt> {
+        let base = DecoderOptions::default()
+            .set_use_unsafe(true)
+            .set_strict_mode(options.truncated == Truncated::Refuse)
+            .set_max_width(options.limits.max_dim)
+            .set_max_height(options.limits.max_dim)
+            .jpeg_set_max_scans(MAX_SCANS);
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), base);
+        decoder.decode_headers().map_err(failed)?;
+        let input = decoder.input_colorspace();
+        let output = match (options.channels, input) {
+            (Channels::Gray, _) if !jpeg.rgb_coded => ColorSpace::Luma,
+            (_, Some(ColorSpace::CMYK)) => ColorSpace::CMYK,
+            _ => ColorSpace::RGB,
+        };
+        decoder.set_options(base.jpeg_set_out_colorspace(output));
+        let pixels = jpeg.frame.width * jpeg.frame.height;
+        if decoder.dimensions() != Some((jpeg.frame.width, jpeg.frame.height)) {
+            return Err(failed("zune-jpeg reads another size from the header"));
+        }
+        let channels = output.num_components();
+        if channels == options.channels.count() {
+            decoder.decode_into(out).map_err(failed)?;
+            return Ok(Doubt::None);
+        }
+        scratch.resize(pixels * channels, 0);
+        decoder.decode_into(scratch).map_err(failed)?;
+        match output {
+            ColorSpace::CMYK => cmyk_to_rgb(scratch, jpeg.adobe, out),
+            _ => rgb_to_luma(scratch, out),
+        }
+        Ok(Doubt::None)
+    }
+}
+
+fn failed(error: impl std::fmt::Debug) -> ImageError {
+    ImageError::decoder(Format::Jpeg, format!("{error:?}"))
+}

@@ -1,0 +1,271 @@
+//! Walks the Huffman codes of a scan without computing coefficients.
+//!
+//! This is what makes decoding strict whatever the decoder: libraries fill in zeros when a scan
+//! ends early, and not all of them say so. The walk knows how many blocks a scan has (A.2) and
+//! reads every one. A refinement scan's length depends on which coefficients are not zero, so one
+//! 64-bit mask a block is kept for progressive images.
+
+use super::frame::{Frame, Scan};
+use super::huffman::{Bits, Fault, Table, Tables};
+use crate::image::error::{ImageError, Result};
+use crate::image::sniff::Format;
+
+type Walked<T = ()> = std::result::Result<T, Fault>;
+
+/// The masks of non-zero coefficients, kept from image to image.
+#[derive(Debug, Default)]
+pub(crate) struct EntropyScratch {
+    masks: [Vec<u64>; 4],
+}
+
+impl EntropyScratch {
+    /// Readies the masks for a frame whose size has been checked.
+    pub(super) fn start(&mut self, frame: &Frame) {
+        if !frame.progressive {
+            return;
+        }
+        for (mask, component) in self.masks.iter_mut().zip(&frame.components) {
+            let (across, down) = frame.blocks_of(component);
+            mask.clear();
+            mask.resize(across * down, 0);
+        }
+    }
+}
+
+/// Reads all blocks of one scan; `base` is the offset of `data` in the file.
+pub(super) fn walk(
+    data: &[u8],
+    base: usize,
+    frame: &Frame,
+    scan: &Scan,
+    tables: &Tables,
+    restart_interval: usize,
+    scratch: &mut EntropyScratch,
+) -> Result<()> {
+    let mut pace = Pace { bits: Bits::new(data), interval: restart_interval, left: restart_interval, number: 0 };
+    let walked = if frame.progressive {
+        progressive(&mut pace, frame, scan, tables, scratch)
+    } else {
+        sequential(&mut pace, frame, scan, tables)
+    };
+    walked.map_err(|fault| {
+        let offset = base + pace.bits.position();
+        let detail = match fault {
+            Fault::Early => {
+                return ImageError::truncated(Format::Jpeg, offset, "the scan's data end before its last block");
+            }
+            Fault::BadCode => "bits that are no Huffman code",
+            Fault::Overrun => "a run past the last coefficient",
+            Fault::Restart => "a restart marker out of sequence",
+            Fault::NoTable => "a scan whose Huffman table was not defined",
+        };
+        ImageError::corrupt(Format::Jpeg, offset, detail)
+    })
+}
+
+/// The bits, and the count to the next restart marker.
+struct Pace<'a> {
+    bits: Bits<'a>,
+    interval: usize,
+    left: usize,
+    number: u8,
+}
+
+impl Pace<'_> {
+    /// To be called before each MCU: passes the restart marker that is due and says whether.
+    #[inline(always)]
+    fn mcu(&mut self) -> Walked<bool> {
+        if self.interval == 0 {
+            return Ok(false);
+        }
+        let due = self.left == 0;
+        if due {
+            self.bits.restart(self.number)?;
+            self.number = (self.number + 1) & 7;
+            self.left = self.interval;
+        }
+        self.left -= 1;
+        Ok(due)
+    }
+}
+
+/// MCUs of a scan (A.2.2, A.2.3).
+fn mcus(frame: &Frame, scan: &Scan) -> usize {
+    if let [only] = scan.components.as_slice()
+        && let Some(component) = frame.components.get(only.index)
+    {
+        let (across, down) = frame.blocks_of(component);
+        return across * down;
+    }
+    let (h, v) = frame.max_sampling();
+    frame.width.div_ceil(8 * h) * frame.height.div_ceil(8 * v)
+}
+
+/// For each component of the scan: blocks in an MCU and the two tables.
+fn plan<'t>(frame: &Frame, scan: &Scan, tables: &'t Tables) -> Vec<(usize, Option<&'t Table>, Option<&'t Table>)> {
+    let alone = scan.components.len() == 1;
+    scan.components
+        .iter()
+        .filter_map(|s| {
+            let component = frame.components.get(s.index)?;
+            let blocks = if alone { 1 } else { component.h * component.v };
+            Some((blocks, tables.dc(s.dc), tables.ac(s.ac)))
+        })
+        .collect()
+}
+
+fn sequential(pace: &mut Pace<'_>, frame: &Frame, scan: &Scan, tables: &Tables) -> Walked {
+    let plan = plan(frame, scan, tables)
+        .into_iter()
+        .map(|(blocks, dc, ac)| Some((blocks, dc?, ac?)))
+        .collect::<Option<Vec<_>>>()
+        .ok_or(Fault::NoTable)?;
+    for _ in 0..mcus(frame, scan) {
+        pace.mcu()?;
+        for &(blocks, dc, ac) in &plan {
+            for _ in 0..blocks {
+                sequential_block(&mut pace.bits, dc, ac)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One block of F.2.2: a DC difference, then runs and values to 63 or to end-of-block.
+#[inline(always)]
+fn sequential_block(bits: &mut Bits<'_>, dc: &Table, ac: &Table) -> Walked {
+    bits.symbol(dc)?;
+    let mut k = 1;
+    while k < 64 {
+        let symbol = bits.symbol(ac)?;
+        match (symbol >> 4, symbol & 15) {
+            (15, 0) => k += 16,
+            (_, 0) => return Ok(()),
+            (run, _) => k += u32::from(run) + 1,
+        }
+    }
+    if k > 64 { Err(Fault::Overrun) } else { Ok(()) }
+}
+
+fn progressive(
+    pace: &mut Pace<'_>,
+    frame: &Frame,
+    scan: &Scan,
+    tables: &Tables,
+    scratch: &mut EntropyScratch,
+) -> Walked {
+    if scan.ss == 0 {
+        return progressive_dc(pace, frame, scan, tables);
+    }
+    let only = scan.components.first().ok_or(Fault::NoTable)?;
+    let ac = tables.ac(only.ac).ok_or(Fault::NoTable)?;
+    let masks = scratch.masks.get_mut(only.index).ok_or(Fault::NoTable)?;
+    let mut eob_run = 0;
+    for mask in masks.iter_mut() {
+        if pace.mcu()? {
+            eob_run = 0;
+        }
+        if scan.ah == 0 {
+            ac_first(&mut pace.bits, ac, scan, mask, &mut eob_run)?;
+        } else {
+            ac_refine(&mut pace.bits, ac, scan, mask, &mut eob_run)?;
+        }
+    }
+    Ok(())
+}
+
+/// DC scans (G.1.2.1): a difference the first time, then one bit a block.
+fn progressive_dc(pace: &mut Pace<'_>, frame: &Frame, scan: &Scan, tables: &Tables) -> Walked {
+    let plan = plan(frame, scan, tables);
+    for _ in 0..mcus(frame, scan) {
+        pace.mcu()?;
+        for &(blocks, dc, _) in &plan {
+            for _ in 0..blocks {
+                if scan.ah == 0 {
+                    pace.bits.symbol(dc.ok_or(Fault::NoTable)?)?;
+                } else {
+                    pace.bits.skip(1)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The length of a run of blocks without further coefficients: 2^r and r more bits.
+fn read_eob_run(bits: &mut Bits<'_>, r: u8) -> Walked<u32> {
+    let extra = if r == 0 { 0 } else { bits.read(u32::from(r))? };
+    Ok((1 << r) + extra)
+}
+
+/// A band's first scan (G.1.2.2).
+fn ac_first(bits: &mut Bits<'_>, ac: &Table, scan: &Scan, mask: &mut u64, eob_run: &mut u32) -> Walked {
+    if *eob_run > 0 {
+        *eob_run -= 1;
+        return Ok(());
+    }
+    let (mut k, end) = (u32::from(scan.ss), u32::from(scan.se));
+    while k <= end {
+        let symbol = bits.symbol(ac)?;
+        match (symbol >> 4, symbol & 15) {
+            (15, 0) => k += 16,
+            (r, 0) => {
+                *eob_run = read_eob_run(bits, r)? - 1;
+                return Ok(());
+            }
+            (run, _) => {
+                k += u32::from(run);
+                if k > end {
+                    return Err(Fault::Overrun);
+                }
+                *mask |= 1 << k;
+                k += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A band's later scans (G.1.2.3): each known coefficient that is passed has one more bit.
+fn ac_refine(bits: &mut Bits<'_>, ac: &Table, scan: &Scan, mask: &mut u64, eob_run: &mut u32) -> Walked {
+    let (mut k, end) = (u32::from(scan.ss), u32::from(scan.se));
+    if *eob_run == 0 {
+        while k <= end {
+            let symbol = bits.symbol(ac)?;
+            let (mut run, size) = (symbol >> 4, symbol & 15);
+            if size > 1 {
+                return Err(Fault::BadCode);
+            }
+            if size == 0 && run < 15 {
+                *eob_run = read_eob_run(bits, run)?;
+                break;
+            }
+            while k <= end {
+                if *mask >> k & 1 != 0 {
+                    bits.skip(1)?;
+                } else if run == 0 {
+                    break;
+                } else {
+                    run -= 1;
+                }
+                k += 1;
+            }
+            if size == 1 {
+                if k > end {
+                    return Err(Fault::Overrun);
+                }
+                *mask |= 1 << k;
+            }
+            k += 1;
+        }
+    }
+    if *eob_run > 0 {
+        // Bits k..=end of the mask, if there are any; end is at most 63.
+        let rest = if k <= end { (*mask >> k << k) & (u64::MAX >> (63 - end)) } else { 0 };
+        let known = rest.count_ones();
+        bits.skip(known.min(32))?;
+        bits.skip(known.saturating_sub(32))?;
+        *eob_run -= 1;
+    }
+    Ok(())
+}

@@ -1,0 +1,302 @@
+//! Huffman tables (B.2.4.2, annex C) and a reader of entropy-coded bits (F.2.2.5).
+
+use memchr::memchr;
+
+use super::segment::Segment;
+use crate::image::error::Result;
+
+/// Why a scan cannot be read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The bits ended before the block did.
+    Early,
+    /// No code has these bits.
+    BadCode,
+    /// A run goes past the last coefficient.
+    Overrun,
+    /// A restart marker is missing or out of sequence.
+    Restart,
+    /// The scan names a table that was not defined.
+    NoTable,
+}
+
+/// Bits resolved by one look-up; the rare longer codes are searched for.
+const LOOK: u32 = 10;
+
+/// A Huffman table, made for skipping values: an entry counts the code with its extra bits.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    /// `(code length + extra bits) << 8 | symbol`, or 0 for a longer code.
+    look: Vec<u16>,
+    /// For each length: first code, number of codes, index of the first value.
+    lengths: [(u32, u32, usize); 17],
+    values: Vec<u8>,
+}
+
+impl Table {
+    /// Makes the table, or `None` when the lengths are not those of a prefix code.
+    fn new(counts: &[u8; 16], values: &[u8]) -> Option<Self> {
+        let mut look = vec![0u16; 1 << LOOK];
+        let mut lengths = [(0, 0, 0); 17];
+        let (mut code, mut index) = (0u32, 0usize);
+        for (&count, len) in counts.iter().zip(1u32..) {
+            let count = u32::from(count);
+            if code + count > 1 << len {
+                return None;
+            }
+            *lengths.get_mut(len as usize)? = (code, count, index);
+            for _ in 0..count {
+                let value = *values.get(index)?;
+                if len <= LOOK {
+                    let first = (code << (LOOK - len)) as usize;
+                    let entry = ((len as u16 + u16::from(value & 15)) << 8) | u16::from(value);
+                    look.get_mut(first..first + (1 << (LOOK - len)))?.fill(entry);
+                }
+                code += 1;
+                index += 1;
+            }
+            code <<= 1;
+        }
+        Some(Self { look, lengths, values: values.to_vec() })
+    }
+
+    /// A code longer than [`LOOK`] bits at the top of `acc`: the same entry as in `look`.
+    #[cold]
+    fn search(&self, acc: u64) -> Option<u16> {
+        for len in LOOK + 1..=16 {
+            let &(first, count, index) = self.lengths.get(len as usize)?;
+            let code = (acc >> (64 - len)) as u32;
+            if code >= first && code - first < count {
+                let value = *self.values.get(index + (code - first) as usize)?;
+                return Some(((len as u16 + u16::from(value & 15)) << 8) | u16::from(value));
+            }
+        }
+        None
+    }
+}
+
+/// The four DC and four AC tables in force.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tables {
+    dc: [Option<Table>; 4],
+    ac: [Option<Table>; 4],
+}
+
+impl Tables {
+    /// Takes in a DHT segment.
+    pub(super) fn define(&mut self, segment: &Segment<'_>) -> Result<()> {
+        let mut rest = segment.payload;
+        while let Some((&class_and_id, tail)) = rest.split_first() {
+            let (class, id) = (class_and_id >> 4, usize::from(class_and_id & 15));
+            let Some((counts, tail)) = tail.split_first_chunk::<16>() else {
+                return Err(segment.corrupt("a Huffman table shorter than its 16 counts"));
+            };
+            let total: usize = counts.iter().map(|&n| usize::from(n)).sum();
+            let Some((values, tail)) = tail.split_at_checked(total) else {
+                return Err(segment.corrupt("a Huffman table longer than its segment"));
+            };
+            let table = (total <= 256)
+                .then(|| Table::new(counts, values))
+                .flatten()
+                .ok_or_else(|| segment.corrupt("a Huffman table that is no prefix code"))?;
+            let slot = match class {
+                0 if values.iter().all(|&v| v < 16) => self.dc.get_mut(id),
+                0 => return Err(segment.corrupt("a DC table with a size above 15")),
+                1 => self.ac.get_mut(id),
+                _ => None,
+            };
+            *slot.ok_or_else(|| segment.corrupt(format!("a Huffman table of class {class}, number {id}")))? =
+                Some(table);
+            rest = tail;
+        }
+        Ok(())
+    }
+
+    pub(super) fn dc(&self, id: usize) -> Option<&Table> {
+        self.dc.get(id)?.as_ref()
+    }
+
+    pub(super) fn ac(&self, id: usize) -> Option<&Table> {
+        self.ac.get(id)?.as_ref()
+    }
+}
+
+/// Reads the bits of a scan; stuffed zeros are taken out, a marker is the end.
+pub(super) struct Bits<'a> {
+    data: &'a [u8],
+    pos: usize,
+    /// The next bits, from the top. Those beyond `count` are either zero or already right.
+    acc: u64,
+    count: u32,
+}
+
+impl<'a> Bits<'a> {
+    pub(super) fn new(data: &'a [u8]) -> Self {
+        Self { data, pos: 0, acc: 0, count: 0 }
+    }
+
+    /// Offset in the scan of the next byte to load, which is where the reader stopped.
+    pub(super) fn position(&self) -> usize {
+        self.pos
+    }
+
+    #[inline(always)]
+    fn refill(&mut self) {
+        if self.count >= 32 {
+            return;
+        }
+        if let Some(chunk) = self.data.get(self.pos..).and_then(|d| d.first_chunk::<8>()) {
+            let word = u64::from_be_bytes(*chunk);
+            if !has_ff(word) {
+                let bytes = (63 - self.count) / 8;
+                self.acc |= word >> self.count;
+                self.count += bytes * 8;
+                self.pos += bytes as usize;
+                return;
+            }
+        }
+        self.refill_slowly();
+    }
+
+    #[inline(never)]
+    fn refill_slowly(&mut self) {
+        while self.count <= 56 {
+            let Some(&byte) = self.data.get(self.pos) else {
+                return;
+            };
+            if byte == 0xFF {
+                if self.data.get(self.pos + 1) != Some(&0) {
+                    return;
+                }
+                self.pos += 1;
+            }
+            self.pos += 1;
+            self.acc |= u64::from(byte) << (56 - self.count);
+            self.count += 8;
+        }
+    }
+
+    /// Skips `n` bits, at most 32 of them.
+    #[inline(always)]
+    pub(super) fn skip(&mut self, n: u32) -> std::result::Result<(), Fault> {
+        self.refill();
+        self.consume(n)
+    }
+
+    #[inline(always)]
+    fn consume(&mut self, n: u32) -> std::result::Result<(), Fault> {
+        if n > self.count {
+            return Err(Fault::Early);
+        }
+        self.acc <<= n;
+        self.count -= n;
+        Ok(())
+    }
+
+    /// Reads `n` bits, 1..=16 of them.
+    #[inline(always)]
+    pub(super) fn read(&mut self, n: u32) -> std::result::Result<u32, Fault> {
+        self.refill();
+        let value = (self.acc >> (64 - n)) as u32;
+        self.consume(n)?;
+        Ok(value)
+    }
+
+    /// Reads a code and skips its extra bits (the low half of the symbol says how many).
+    #[inline(always)]
+    pub(super) fn symbol(&mut self, table: &Table) -> std::result::Result<u8, Fault> {
+        self.refill();
+        // The index has LOOK bits and the table 2^LOOK entries, so the default is never taken.
+        let index = (self.acc >> (64 - LOOK)) as usize;
+        let mut entry = table.look.get(index).copied().unwrap_or(0);
+        if entry == 0 {
+            entry = match table.search(self.acc) {
+                Some(entry) => entry,
+                // Fewer bits than the longest code: they may be the start of one.
+                None if self.count < 16 => return Err(Fault::Early),
+                None => return Err(Fault::BadCode),
+            };
+        }
+        self.consume(u32::from(entry >> 8))?;
+        Ok(entry as u8)
+    }
+
+    /// Drops the rest of the interval and passes the restart marker with this number (F.2.2.5).
+    pub(super) fn restart(&mut self, number: u8) -> std::result::Result<(), Fault> {
+        (self.acc, self.count) = (0, 0);
+        loop {
+            let rest = self.data.get(self.pos..).unwrap_or_default();
+            let skip = memchr(0xFF, rest).ok_or(Fault::Early)?;
+            self.pos += skip + 1;
+            match self.data.get(self.pos) {
+                None => return Err(Fault::Early),
+                Some(0xFF | 0) => {}
+                Some(&m) if m == 0xD0 + number => {
+                    self.pos += 1;
+                    return Ok(());
+                }
+                Some(_) => return Err(Fault::Restart),
+            }
+        }
+    }
+}
+
+/// Whether any byte of the word is FF.
+fn has_ff(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let inverted = !word;
+    inverted.wrapping_sub(ONES) & word & (ONES << 7) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Codes 0, 10 and 110 for the symbols 1, 0x12 and 0.
+    fn table() -> Table {
+        let mut counts = [0; 16];
+        counts[..3].fill(1);
+        Table::new(&counts, &[1, 0x12, 0]).unwrap()
+    }
+
+    #[test]
+    fn ff_is_found_in_every_place() {
+        for i in 0..8 {
+            assert!(has_ff(0xFFu64 << (8 * i)));
+            assert!(!has_ff(0xFEu64 << (8 * i)));
+        }
+        assert!(!has_ff(0x7F80_8180_0001_FEFE));
+    }
+
+    #[test]
+    fn symbols_and_the_end() {
+        // 0 1 | 10 11 | 110, then one bit of padding
+        let mut bits = Bits::new(&[0b0110_1111, 0b0111_1111]);
+        let table = table();
+        assert_eq!(bits.symbol(&table), Ok(1));
+        assert_eq!(bits.symbol(&table), Ok(0x12));
+        assert_eq!(bits.symbol(&table), Err(Fault::Early));
+    }
+
+    #[test]
+    fn a_stuffed_byte_is_one_byte() {
+        let mut bits = Bits::new(&[0xFF, 0, 0xFF, 0xD9]);
+        assert_eq!(bits.read(8), Ok(0xFF));
+        assert_eq!(bits.read(1), Err(Fault::Early));
+    }
+
+    #[test]
+    fn too_many_codes_are_refused() {
+        let mut counts = [0; 16];
+        counts[0] = 3;
+        assert!(Table::new(&counts, &[1, 2, 3]).is_none());
+    }
+
+    #[test]
+    fn restarts_are_counted() {
+        let mut bits = Bits::new(&[0x12, 0xFF, 0xD0, 0x34, 0xFF, 0xD2]);
+        assert_eq!(bits.restart(0), Ok(()));
+        assert_eq!(bits.read(8), Ok(0x34));
+        assert_eq!(bits.restart(1), Err(Fault::Restart));
+    }
+}

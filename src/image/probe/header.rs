@@ -1,0 +1,165 @@
+//! Header fields of GIF, BMP, WebP and TIFF, and TIFF tags for EXIF.
+
+use super::{Colorspace, Probe};
+use crate::image::sniff::Format;
+
+fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk::<N>().copied()
+}
+
+fn le16(bytes: &[u8], at: usize) -> Option<usize> {
+    Some(usize::from(u16::from_le_bytes(bytes_at(bytes, at)?)))
+}
+
+fn le24(bytes: &[u8], at: usize) -> Option<usize> {
+    let [a, b, c] = bytes_at(bytes, at)?;
+    Some(u32::from_le_bytes([a, b, c, 0]) as usize)
+}
+
+/// The header's fields, or `None` when it is cut or makes no sense.
+pub(super) fn probe(bytes: &[u8], format: Format) -> Option<Probe> {
+    let (width, height, colorspace) = match format {
+        Format::Gif => (le16(bytes, 6)?, le16(bytes, 8)?, Colorspace::Rgb),
+        Format::Bmp => bmp(bytes)?,
+        Format::Webp => webp(bytes)?,
+        Format::Tiff => tiff(bytes)?,
+        Format::Jpeg | Format::Png => return None,
+    };
+    let channels = match colorspace {
+        Colorspace::Grayscale => 1,
+        Colorspace::GrayAlpha => 2,
+        Colorspace::Rgb => 3,
+        Colorspace::Rgba | Colorspace::Cmyk => 4,
+    };
+    (width > 0 && height > 0).then_some(Probe {
+        format,
+        height,
+        width,
+        channels,
+        colorspace,
+        progressive: false,
+        exif_orientation: None,
+    })
+}
+
+fn bmp(bytes: &[u8]) -> Option<(usize, usize, Colorspace)> {
+    let header = u32::from_le_bytes(bytes_at(bytes, 14)?);
+    if header == 12 {
+        return Some((le16(bytes, 18)?, le16(bytes, 20)?, Colorspace::Rgb));
+    }
+    let width = i32::from_le_bytes(bytes_at(bytes, 18)?);
+    // A negative height means that the rows run from the top.
+    let height = i32::from_le_bytes(bytes_at(bytes, 22)?);
+    let colorspace = match le16(bytes, 28)? {
+        32 => Colorspace::Rgba,
+        _ => Colorspace::Rgb,
+    };
+    Some((usize::try_from(width).ok()?, height.unsigned_abs() as usize, colorspace))
+}
+
+fn webp(bytes: &[u8]) -> Option<(usize, usize, Colorspace)> {
+    match &bytes_at::<4>(bytes, 12)? {
+        b"VP8 " if bytes_at(bytes, 23)? == *b"\x9d\x01\x2a" => {
+            Some((le16(bytes, 26)? & 0x3FFF, le16(bytes, 28)? & 0x3FFF, Colorspace::Rgb))
+        }
+        b"VP8L" if bytes.get(20) == Some(&0x2F) => {
+            let bits = u32::from_le_bytes(bytes_at(bytes, 21)?);
+            let colorspace = match bits >> 28 & 1 {
+                1 => Colorspace::Rgba,
+                _ => Colorspace::Rgb,
+            };
+            let size = |shift: u32| (bits >> shift & 0x3FFF) as usize + 1;
+            Some((size(0), size(14), colorspace))
+        }
+        b"VP8X" => {
+            let colorspace = match bytes.get(20)? & 0x10 {
+                0 => Colorspace::Rgb,
+                _ => Colorspace::Rgba,
+            };
+            Some((le24(bytes, 24)? + 1, le24(bytes, 27)? + 1, colorspace))
+        }
+        _ => None,
+    }
+}
+
+fn tiff(bytes: &[u8]) -> Option<(usize, usize, Colorspace)> {
+    let width = usize::try_from(tiff_tag(bytes, 256)?).ok()?;
+    let height = usize::try_from(tiff_tag(bytes, 257)?).ok()?;
+    let samples = tiff_tag(bytes, 277).unwrap_or(1);
+    let colorspace = match (tiff_tag(bytes, 262), samples) {
+        (Some(5), _) => Colorspace::Cmyk,
+        (Some(0 | 1), 2) => Colorspace::GrayAlpha,
+        (Some(0 | 1), _) => Colorspace::Grayscale,
+        (_, 4) => Colorspace::Rgba,
+        _ => Colorspace::Rgb,
+    };
+    Some((width, height, colorspace))
+}
+
+/// The first value of a BYTE, SHORT or LONG tag in IFD 0 of a classic TIFF structure.
+pub(super) fn tiff_tag(bytes: &[u8], wanted: u16) -> Option<u32> {
+    let little = match bytes_at(bytes, 0)? {
+        [b'I', b'I', 42, 0] => true,
+        [b'M', b'M', 0, 42] => false,
+        _ => return None,
+    };
+    let u16_at = |at: usize| {
+        let b = bytes_at(bytes, at)?;
+        Some(if little { u16::from_le_bytes(b) } else { u16::from_be_bytes(b) })
+    };
+    let u32_at = |at: usize| {
+        let b = bytes_at(bytes, at)?;
+        Some(if little { u32::from_le_bytes(b) } else { u32::from_be_bytes(b) })
+    };
+    let ifd = usize::try_from(u32_at(4)?).ok()?;
+    let count = usize::from(u16_at(ifd)?);
+    for index in 0..count {
+        let entry = ifd.checked_add(2 + index * 12)?;
+        if u16_at(entry)? != wanted {
+            continue;
+        }
+        let values = u32_at(entry.checked_add(4)?)?;
+        let value_at = entry.checked_add(8)?;
+        // A tag of several values that do not fit the entry holds an offset instead.
+        return match (u16_at(entry + 2)?, values) {
+            (1, 1..=4) => bytes.get(value_at).map(|&b| u32::from(b)),
+            (3, 1..=2) => u16_at(value_at).map(u32::from),
+            (4, 1) => u32_at(value_at),
+            _ => None,
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        let size = |bytes: &[u8], format| probe(bytes, format).map(|p| (p.width, p.height));
+        assert_eq!(size(b"GIF89a\x02\x01\x03\0", Format::Gif), Some((258, 3)));
+        let mut bmp = vec![0u8; 30];
+        bmp[14] = 40;
+        bmp[18] = 5;
+        bmp[22..26].copy_from_slice(&(-7i32).to_le_bytes());
+        assert_eq!(size(&bmp, Format::Bmp), Some((5, 7)));
+        let lossless = b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0\x2f\x04\x80\x01\x10";
+        let probed = probe(lossless, Format::Webp).unwrap();
+        assert_eq!((probed.width, probed.height), (5, 7));
+        assert_eq!(probed.colorspace, Colorspace::Rgba);
+        let extended = b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x04\0\0\x06\0\0";
+        assert_eq!(size(extended, Format::Webp), Some((5, 7)));
+        for cut in 0..extended.len() {
+            assert_eq!(size(&extended[..cut], Format::Webp), None);
+        }
+    }
+
+    #[test]
+    fn hostile_tiff_offsets() {
+        let far = b"II*\0\xff\xff\xff\xff";
+        assert_eq!(tiff_tag(far, 256), None);
+        let many = b"II*\0\x08\0\0\0\xff\xff";
+        assert_eq!(tiff_tag(many, 256), None);
+    }
+}

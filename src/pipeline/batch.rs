@@ -1,0 +1,245 @@
+//! Batches: filled by several workers at once, their memory used again.
+
+use std::cell::UnsafeCell;
+use std::sync::{Arc, Mutex};
+
+use crate::error::Error;
+use crate::image::Shape;
+
+/// Decoded, augmented samples: images as f32 in NHWC, labels, and where each sample comes from.
+///
+/// Dropped, it gives its memory back to the loader.
+#[derive(Debug)]
+pub struct Batch {
+    pixels: Vec<f32>,
+    shape: Shape,
+    labels: Vec<i64>,
+    ordinals: Vec<u64>,
+    valid: Vec<bool>,
+    epoch: u64,
+    step: u64,
+    pool: Arc<Pool>,
+}
+
+/// What a worker says of the sample that it put into a slot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct SampleMeta {
+    pub(super) label: i64,
+    pub(super) ordinal: u64,
+    pub(super) valid: bool,
+}
+
+impl Batch {
+    /// The number of samples.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Samples, height, width, channels.
+    pub fn shape(&self) -> [usize; 4] {
+        [self.len(), self.shape.height, self.shape.width, self.shape.channels]
+    }
+
+    /// All pixels, NHWC.
+    pub fn images(&self) -> &[f32] {
+        &self.pixels
+    }
+
+    /// The pixels of one sample, HWC.
+    ///
+    /// # Panics
+    /// When there is no sample `i`.
+    pub fn image(&self, i: usize) -> &[f32] {
+        let len = self.shape.row_len() * self.shape.height;
+        &self.pixels[i * len..(i + 1) * len]
+    }
+
+    /// The labels; -1 where the pipeline has none.
+    pub fn labels(&self) -> &[i64] {
+        &self.labels
+    }
+
+    /// The samples' numbers in the set: shards by name, then records.
+    pub fn ordinals(&self) -> &[u64] {
+        &self.ordinals
+    }
+
+    /// Whether each sample counts; `false` for one that only pads the batch.
+    pub fn valid(&self) -> &[bool] {
+        &self.valid
+    }
+
+    /// The epoch, from 0.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The batch's number in its epoch, from 0.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Takes the pixels out; their memory does not go back to the loader.
+    pub fn into_images(mut self) -> Vec<f32> {
+        std::mem::take(&mut self.pixels)
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.pool.give_back(std::mem::take(&mut self.pixels));
+    }
+}
+
+/// Pixel buffers that wait to be used again.
+#[derive(Debug, Default)]
+pub(super) struct Pool(Mutex<Vec<Vec<f32>>>);
+
+impl Pool {
+    /// A buffer of `len` values; what is in them is left over from earlier.
+    fn take(&self, len: usize) -> Vec<f32> {
+        let mut buffer = self.0.lock().ok().and_then(|mut free| free.pop()).unwrap_or_default();
+        buffer.resize(len, 0.0);
+        buffer
+    }
+
+    fn give_back(&self, buffer: Vec<f32>) {
+        if buffer.capacity() > 0
+            && let Ok(mut free) = self.0.lock()
+        {
+            free.push(buffer);
+        }
+    }
+}
+
+/// A batch while its slots are filled, each by one worker.
+pub(super) struct Filling {
+    pixels: UnsafeCell<Vec<f32>>,
+    slot_len: usize,
+    shape: Shape,
+    slots: usize,
+    epoch: u64,
+    step: u64,
+    done: Mutex<Done>,
+}
+
+/// What the workers have finished.
+struct Done {
+    meta: Vec<SampleMeta>,
+    left: usize,
+    /// The error of the lowest slot that has one.
+    error: Option<(usize, Error)>,
+}
+
+// SAFETY: `pixels` is reached by `slot`, whose callers hold different slots, and by `take_batch`, once all
+// slots are done.
+unsafe impl Sync for Filling {}
+
+impl Filling {
+    pub(super) fn new(pool: &Pool, shape: Shape, slots: usize, epoch: u64, step: u64) -> Self {
+        let slot_len = shape.height * shape.row_len();
+        let done = Done { meta: vec![SampleMeta::default(); slots], left: slots, error: None };
+        let pixels = UnsafeCell::new(pool.take(slots * slot_len));
+        Filling { pixels, slot_len, shape, slots, epoch, step, done: Mutex::new(done) }
+    }
+
+    /// The pixels of a slot.
+    ///
+    /// # Safety
+    /// Each slot is asked for once: the loader deals every slot to one worker.
+    #[allow(clippy::mut_from_ref)]
+    pub(super) unsafe fn slot(&self, slot: usize) -> &mut [f32] {
+        assert!(slot < self.slots);
+        // SAFETY: the vector has `slots * slot_len` values and is not resized while it is shared. The pointer is taken
+        // without a reference to the whole, so slots of other workers are not aliased.
+        unsafe {
+            let all: *mut f32 = (*self.pixels.get()).as_mut_ptr();
+            std::slice::from_raw_parts_mut(all.add(slot * self.slot_len), self.slot_len)
+        }
+    }
+
+    /// Marks a slot as done; whether it was the last.
+    pub(super) fn finish(&self, slot: usize, result: Result<SampleMeta, Error>) -> bool {
+        let mut done = self.done.lock().unwrap_or_else(|e| e.into_inner());
+        match result {
+            Ok(meta) => done.meta[slot] = meta,
+            Err(e) if done.error.as_ref().is_none_or(|(at, _)| slot < *at) => done.error = Some((slot, e)),
+            Err(_) => {}
+        }
+        done.left -= 1;
+        done.left == 0
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.done.lock().unwrap_or_else(|e| e.into_inner()).left == 0
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The finished batch, or its first error. Only once, when all slots are done.
+    pub(super) fn take_batch(&self, pool: &Arc<Pool>) -> Result<Batch, Error> {
+        let mut done = self.done.lock().unwrap_or_else(|e| e.into_inner());
+        assert_eq!(done.left, 0, "a batch is taken when all its slots are done");
+        // SAFETY: all slots are done, and the lock has ordered their writes before this; no worker touches them again.
+        let pixels = std::mem::take(unsafe { &mut *self.pixels.get() });
+        if let Some((_, error)) = done.error.take() {
+            pool.give_back(pixels);
+            return Err(error);
+        }
+        Ok(Batch {
+            pixels,
+            shape: self.shape,
+            labels: done.meta.iter().map(|m| m.label).collect(),
+            ordinals: done.meta.iter().map(|m| m.ordinal).collect(),
+            valid: done.meta.iter().map(|m| m.valid).collect(),
+            epoch: self.epoch,
+            step: self.step,
+            pool: Arc::clone(pool),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(ordinal: u64) -> SampleMeta {
+        SampleMeta { label: -(ordinal as i64), ordinal, valid: true }
+    }
+
+    #[test]
+    fn slots_are_filled_in_any_order_and_memory_comes_back() {
+        let pool = Arc::new(Pool::default());
+        let filling = Filling::new(&pool, Shape::new(1, 2, 1), 3, 4, 5);
+        for slot in [2, 0, 1] {
+            // SAFETY: each slot once.
+            unsafe { filling.slot(slot) }.fill(slot as f32);
+            assert_eq!(filling.finish(slot, Ok(meta(slot as u64))), slot == 1);
+        }
+        let batch = filling.take_batch(&pool).unwrap();
+        assert_eq!(batch.images(), [0.0, 0.0, 1.0, 1.0, 2.0, 2.0]);
+        assert_eq!((batch.shape(), batch.labels()), ([3, 1, 2, 1], &[0, -1, -2][..]));
+        assert_eq!((batch.epoch(), batch.step(), batch.image(1)), (4, 5, &[1.0, 1.0][..]));
+        let at = batch.images().as_ptr();
+        drop(batch);
+        assert_eq!(pool.take(6).as_ptr(), at);
+    }
+
+    #[test]
+    fn the_error_of_the_lowest_slot_is_given() {
+        let pool = Arc::new(Pool::default());
+        let filling = Filling::new(&pool, Shape::new(1, 1, 1), 3, 0, 0);
+        filling.finish(2, Err(Error::usage("two")));
+        filling.finish(1, Err(Error::usage("one")));
+        assert!(!filling.is_done());
+        filling.finish(0, Ok(meta(0)));
+        assert_eq!(filling.take_batch(&pool).unwrap_err().to_string(), "one");
+    }
+}

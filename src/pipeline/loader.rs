@@ -1,0 +1,585 @@
+//! The loader: workers that fill batches, a consumer that takes them in order.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use super::batch::{Batch, Filling, Pool, SampleMeta};
+use super::counters::{Counters, SharedTimes, Stage};
+use super::executor::{Executor, SampleKey};
+use super::order::{EpochOrder, Place};
+use super::samples::Samples;
+use super::spec::{FeatureNames, Mode, Pipeline, Shuffle};
+use crate::dataset::ShardSet;
+use crate::error::{Error, ErrorKind, Result};
+use crate::example::{ExampleView, FeatureView};
+use crate::image::Shape;
+use crate::record::{Io, Record};
+
+/// What happens to the samples at an epoch's end that fill no batch on every rank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    /// They are left out: all batches are full, all ranks have equally many.
+    Drop,
+    /// Missing samples are zeros with label -1 and `valid` false: all batches are full, all ranks have equally many.
+    Pad,
+    /// The last batches are smaller or missing: every sample comes exactly once.
+    Uneven,
+}
+
+/// How a loader runs.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct LoaderOptions {
+    /// Which op list runs. Training shuffles as the pipeline says, evaluation never does. Default: training.
+    pub mode: Mode,
+    /// Samples in a batch. Default: the pipeline's.
+    pub batch: Option<usize>,
+    /// How often the set is gone through; 0 is without end. Default: 1.
+    pub epochs: u64,
+    /// The seed of order and augmentation. Default: 0.
+    pub seed: u64,
+    /// Which share of the samples this process takes, from 0. Default: 0.
+    pub rank: u64,
+    /// Among how many processes they are shared. Default: 1.
+    pub world: u64,
+    /// Worker threads; 0 is as many as the machine runs at once. Default: 0. The batches do not depend on it.
+    pub threads: usize,
+    /// Finished batches that wait for the consumer at most. Default: 2.
+    pub prefetch: usize,
+    /// How shards are brought into memory. Default: mapped on local disks.
+    pub io: Io,
+}
+
+impl Default for LoaderOptions {
+    fn default() -> Self {
+        LoaderOptions {
+            mode: Mode::Train,
+            batch: None,
+            epochs: 1,
+            seed: 0,
+            rank: 0,
+            world: 1,
+            threads: 0,
+            prefetch: 2,
+            io: Io::Auto,
+        }
+    }
+}
+
+/// Streams batches out of a set of shards: an iterator over [`Batch`]es.
+///
+/// The batches are a function of shards, pipeline, mode, batch size, seed, rank and world; the number of threads changes
+/// only the speed. An error comes in the place of its batch, names shard, record and offset, and ends the stream.
+/// Dropped early, the loader stops after the images in hand and joins its threads. It holds `prefetch` + 2 batches and,
+/// for each thread, the pixels of one image.
+///
+/// ```no_run
+/// use tfrkit::dataset::resolve;
+/// use tfrkit::pipeline::{Loader, LoaderOptions, Pipeline};
+///
+/// let set = resolve(&["shards"])?.one(Some("train"))?;
+/// for batch in Loader::open(&set, &Pipeline::preset("basic")?, LoaderOptions::default())? {
+///     let batch = batch?;
+///     assert_eq!(batch.shape()[1..], [224, 224, 3]);
+/// }
+/// # Ok::<(), tfrkit::Error>(())
+/// ```
+pub struct Loader {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    workers: usize,
+    failed: bool,
+}
+
+struct Shared {
+    samples: Samples,
+    features: FeatureNames,
+    shape: Shape,
+    plan: Plan,
+    pool: Arc<Pool>,
+    times: SharedTimes,
+    state: Mutex<State>,
+    /// Signalled when workers may find something to do.
+    work: Condvar,
+    /// Signalled when a batch is full, or nothing more will come.
+    ready: Condvar,
+}
+
+/// Which positions make which batch.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    seed: u64,
+    shuffle: Shuffle,
+    batch: u64,
+    rank: u64,
+    world: u64,
+    tail: Tail,
+    samples: u64,
+    epochs: u64,
+    in_flight: usize,
+}
+
+struct State {
+    /// Batches that are being filled or wait, in order.
+    queue: VecDeque<Arc<Filling>>,
+    /// The next slot to deal out in the last batch of the queue, and its number of slots.
+    next_slot: usize,
+    slots: usize,
+    /// The epoch and step of the next batch to begin.
+    next: (u64, u64),
+    /// The position of the first slot of the last batch.
+    first_position: u64,
+    feed: Feed,
+    /// What has ended a worker outside of its samples.
+    fatal: Option<Error>,
+    stopped: bool,
+}
+
+/// Where the samples at the positions come from.
+struct Feed {
+    order: EpochOrder,
+    epoch: u64,
+    /// The positions of the window that is dealt out.
+    span: Range<u64>,
+    window: Vec<Item>,
+    /// For sets with compressed shards: windows that a thread of its own reads.
+    reader: Option<Receiver<Vec<Item>>>,
+}
+
+/// A sample to be made.
+struct Item {
+    place: Place,
+    /// Its record, where it has been read already.
+    record: Option<Result<Record>>,
+}
+
+/// A slot to be filled.
+struct Task {
+    filling: Arc<Filling>,
+    slot: usize,
+    epoch: u64,
+    item: Option<Item>,
+}
+
+impl Loader {
+    /// Opens the shards and starts the workers.
+    ///
+    /// # Errors
+    /// Usage errors of options and pipeline (ops that give no fixed size, a rank outside the world, fewer samples than a
+    /// batch that is not to be uneven); errors of the shards.
+    pub fn open(set: &ShardSet, pipeline: &Pipeline, options: LoaderOptions) -> Result<Self> {
+        let shape = pipeline.output_shape(options.mode)?.ok_or_else(|| {
+            Error::usage_hint(
+                "the op list gives images of different sizes, which make no batch",
+                "begin the list with resize",
+            )
+        })?;
+        if options.rank >= options.world {
+            return Err(Error::usage(format!("rank {} is outside the world of {}", options.rank, options.world)));
+        }
+        let batch = options.batch.unwrap_or(pipeline.batch.size);
+        if !(1..=65_536).contains(&batch) {
+            return Err(Error::usage(format!("a batch of {batch} samples: from 1 to 65536 is possible")));
+        }
+        let samples = Samples::open(&set.shards, options.io)?;
+        let default_tail = if options.mode == Mode::Train { Tail::Drop } else { Tail::Uneven };
+        let plan = Plan {
+            seed: options.seed,
+            shuffle: if options.mode == Mode::Train { pipeline.shuffle } else { Shuffle::None },
+            batch: batch as u64,
+            rank: options.rank,
+            world: options.world,
+            tail: pipeline.batch.tail.unwrap_or(default_tail),
+            samples: samples.len(),
+            epochs: if options.epochs == 0 { u64::MAX } else { options.epochs },
+            in_flight: options.prefetch + 1,
+        };
+        if plan.samples == 0 || (plan.tail == Tail::Drop && plan.steps() == 0) {
+            return Err(Error::usage_hint(
+                format!("the set '{}' has {} samples, too few for a batch of {batch}", set.name, plan.samples),
+                "make the batch smaller, or keep the tail: [batch] tail = \"uneven\"",
+            ));
+        }
+        let workers = match options.threads {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+            n => n,
+        };
+        let feed = Feed {
+            order: EpochOrder::new(samples.counts(), plan.shuffle, plan.seed, 0),
+            epoch: 0,
+            span: 0..0,
+            window: Vec::new(),
+            reader: None,
+        };
+        // A rank without a sample in an epoch has none in any.
+        let plan = Plan { epochs: if plan.steps() == 0 { 0 } else { plan.epochs }, ..plan };
+        let state = State {
+            queue: VecDeque::new(),
+            next_slot: 0,
+            slots: 0,
+            next: (0, 0),
+            first_position: 0,
+            feed,
+            fatal: None,
+            stopped: false,
+        };
+        let shared = Arc::new(Shared {
+            samples,
+            features: pipeline.features.clone(),
+            shape,
+            plan,
+            pool: Arc::default(),
+            times: SharedTimes::default(),
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            ready: Condvar::new(),
+        });
+        let mut loader = Loader { shared, threads: Vec::new(), workers, failed: false };
+        if !loader.shared.samples.is_random() {
+            loader.start_reader()?;
+        }
+        for i in 0..workers {
+            let executor = Executor::new(pipeline, options.mode)?;
+            let shared = Arc::clone(&loader.shared);
+            loader.spawn(format!("tfrkit-load-{i}"), move || {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| shared.work(executor))) {
+                    shared.lock().fatal = Some(panicked(&*panic));
+                    shared.ready.notify_all();
+                }
+            })?;
+        }
+        Ok(loader)
+    }
+
+    /// Batches in an epoch on this rank.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.shared.plan.steps()
+    }
+
+    /// Samples in the set, over all ranks.
+    pub fn samples(&self) -> u64 {
+        self.shared.plan.samples
+    }
+
+    /// The shards, in the order of their ordinals.
+    pub fn shards(&self) -> Vec<PathBuf> {
+        let paths = 0..self.shared.samples.counts().len();
+        paths.map(|shard| self.shared.samples.path(Place { shard, record: 0 }).to_owned()).collect()
+    }
+
+    /// Height, width and channels of a sample.
+    pub fn image_shape(&self) -> Shape {
+        self.shared.shape
+    }
+
+    /// Where the time has gone so far.
+    pub fn counters(&self) -> Counters {
+        self.shared.times.read(self.workers)
+    }
+
+    fn spawn(&mut self, name: String, f: impl FnOnce() + Send + 'static) -> Result<()> {
+        let thread = std::thread::Builder::new().name(name).spawn(f).map_err(|e| Error::from(e))?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    fn start_reader(&mut self) -> Result<()> {
+        let (sender, receiver) = sync_channel::<Vec<Item>>(1);
+        self.shared.lock().feed.reader = Some(receiver);
+        let shared = Arc::clone(&self.shared);
+        self.spawn("tfrkit-read".to_owned(), move || {
+            let plan = shared.plan;
+            for epoch in 0..plan.epochs {
+                let order = EpochOrder::new(shared.samples.counts(), plan.shuffle, plan.seed, epoch);
+                let mut window: Vec<Item> = Vec::new();
+                let mut span = order.span(0);
+                let mut open = true;
+                shared.samples.walk(&order, |place, record| {
+                    let failed = record.is_err();
+                    window.push(Item { place, record: Some(record) });
+                    if failed || window.len() as u64 == span.end - span.start {
+                        open = sender.send(deal(std::mem::take(&mut window), order.members(&span), span.start)).is_ok();
+                        span = order.span(span.end);
+                    }
+                    open && !failed
+                });
+                if !open {
+                    return;
+                }
+            }
+        })
+    }
+}
+
+/// Puts the samples of a window, read in the order of the shards, into the order of delivery. Where an error has ended the
+/// window early, it takes every place, so that it is met whichever of them this rank wants.
+fn deal(mut read: Vec<Item>, members: Vec<u64>, start: u64) -> Vec<Item> {
+    if let Some(Item { place, record: Some(Err(e)) }) = read.last() {
+        return members.iter().map(|_| Item { place: *place, record: Some(Err(e.clone())) }).collect();
+    }
+    let taken = members.iter().map(|member| {
+        let item = &mut read[(member - start) as usize];
+        Item { place: item.place, record: item.record.take() }
+    });
+    taken.collect()
+}
+
+impl Iterator for Loader {
+    type Item = Result<Batch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let start = Instant::now();
+        let batch = self.shared.take_batch();
+        self.shared.times.add_consumer_wait(start.elapsed());
+        if let Some(Err(_)) = &batch {
+            self.failed = true;
+            self.shared.stop();
+        }
+        batch
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        self.shared.stop();
+        for thread in self.threads.drain(..) {
+            // A worker's panic has been caught and delivered; there is nobody left to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Plan {
+    /// Batches in an epoch on this rank.
+    fn steps(&self) -> u64 {
+        let whole = self.batch * self.world;
+        match self.tail {
+            Tail::Drop => self.samples / whole,
+            Tail::Pad => self.samples.div_ceil(whole),
+            Tail::Uneven => self.samples.saturating_sub(self.rank * self.batch).div_ceil(whole),
+        }
+    }
+
+    /// The position of a batch's first slot.
+    fn first_position(&self, step: u64) -> u64 {
+        (step * self.world + self.rank) * self.batch
+    }
+
+    /// The number of slots of a batch.
+    fn slots(&self, step: u64) -> usize {
+        let left = self.samples.saturating_sub(self.first_position(step));
+        match self.tail {
+            Tail::Uneven => self.batch.min(left) as usize,
+            Tail::Drop | Tail::Pad => self.batch as usize,
+        }
+    }
+}
+
+impl Feed {
+    /// The sample at a position of an epoch. Positions are asked for in order.
+    fn take(&mut self, shared: &Shared, epoch: u64, position: u64) -> Item {
+        if epoch != self.epoch {
+            // The reader has sent all windows of the epoch before, those behind this rank's last sample too.
+            while self.reader.is_some() && self.span.end < self.order.len() && self.receive() {}
+            self.epoch = epoch;
+            self.order = EpochOrder::new(shared.samples.counts(), shared.plan.shuffle, shared.plan.seed, epoch);
+            self.span = 0..0;
+        }
+        while position >= self.span.end {
+            if shared.samples.is_random() {
+                self.span = self.order.span(position);
+                let members = self.order.members(&self.span).into_iter();
+                self.window = members.map(|m| Item { place: self.order.place(m), record: None }).collect();
+            } else if !self.receive() {
+                let gone = Error::new(ErrorKind::Interrupted);
+                return Item { place: self.order.place(position), record: Some(Err(gone)) };
+            }
+        }
+        let item = &mut self.window[(position - self.span.start) as usize];
+        Item { place: item.place, record: item.record.take() }
+    }
+
+    /// Gets the next window from the reader; `false` when it has ended.
+    fn receive(&mut self) -> bool {
+        let Some(window) = self.reader.as_ref().and_then(|r| r.recv().ok()) else { return false };
+        self.window = window;
+        self.span = self.span.end..self.span.end + self.window.len() as u64;
+        true
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that holds the lock leaves the state half-changed, so a poisoned lock can be used.
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        // The reader's next send fails, and it ends.
+        state.feed.reader = None;
+        drop(state);
+        self.work.notify_all();
+        self.ready.notify_all();
+    }
+
+    /// Waits for the next batch; `None` at the end.
+    fn take_batch(&self) -> Option<Result<Batch>> {
+        let mut state = self.lock();
+        loop {
+            if state.stopped {
+                return None;
+            }
+            if let Some(fatal) = state.fatal.take() {
+                return Some(Err(fatal));
+            }
+            match state.queue.front() {
+                Some(front) if front.is_done() => break,
+                None if state.next.0 >= self.plan.epochs => return None,
+                _ => state = self.ready.wait(state).unwrap_or_else(|e| e.into_inner()),
+            }
+        }
+        let front = state.queue.pop_front()?;
+        drop(state);
+        self.work.notify_all();
+        Some(front.take_batch(&self.pool))
+    }
+
+    /// The next slot to fill; `None` when there will be none.
+    fn take_task(&self) -> Option<Task> {
+        let mut state = self.lock();
+        loop {
+            if state.stopped {
+                return None;
+            }
+            if state.next_slot < state.slots {
+                return Some(self.deal_slot(&mut state));
+            }
+            if state.next.0 >= self.plan.epochs {
+                return None;
+            }
+            if state.queue.len() < self.plan.in_flight {
+                self.begin_batch(&mut state);
+                continue;
+            }
+            state = self.work.wait(state).unwrap_or_else(|e| e.into_inner());
+        }
+    }
+
+    fn begin_batch(&self, state: &mut State) {
+        let (epoch, step) = state.next;
+        state.slots = self.plan.slots(step);
+        state.next_slot = 0;
+        state.first_position = self.plan.first_position(step);
+        state.queue.push_back(Arc::new(Filling::new(&self.pool, self.shape, state.slots, epoch, step)));
+        state.next = if step + 1 < self.plan.steps() { (epoch, step + 1) } else { (epoch + 1, 0) };
+    }
+
+    fn deal_slot(&self, state: &mut State) -> Task {
+        let slot = state.next_slot;
+        state.next_slot += 1;
+        let position = state.first_position + slot as u64;
+        let filling = Arc::clone(&state.queue[state.queue.len() - 1]);
+        let epoch = filling.epoch();
+        let item = (position < self.plan.samples).then(|| state.feed.take(self, epoch, position));
+        Task { filling, slot, epoch, item }
+    }
+
+    /// A worker's life.
+    fn work(&self, mut executor: Executor) {
+        let mut buffer = Vec::new();
+        loop {
+            let start = Instant::now();
+            let Some(mut task) = self.take_task() else { break };
+            executor.times.add(Stage::Wait, start.elapsed().as_nanos() as u64);
+            let made = catch_unwind(AssertUnwindSafe(|| self.make(&mut executor, &mut task, &mut buffer)));
+            let result = made.unwrap_or_else(|panic| Err(panicked(&*panic)));
+            self.times.add(executor.times.take());
+            if task.filling.finish(task.slot, result) {
+                // Under the lock, so that the consumer is either before its check or already waiting.
+                let _state = self.lock();
+                self.ready.notify_all();
+            }
+        }
+        self.ready.notify_all();
+    }
+
+    /// Makes one sample.
+    fn make(&self, executor: &mut Executor, task: &mut Task, buffer: &mut Vec<u8>) -> Result<SampleMeta> {
+        // SAFETY: each slot is dealt out once, by `deal_slot`.
+        let slot = unsafe { task.filling.slot(task.slot) };
+        let Some(item) = task.item.take() else {
+            slot.fill(0.0);
+            return Ok(SampleMeta { label: -1, ordinal: u64::MAX, valid: false });
+        };
+        let start = Instant::now();
+        let place = item.place;
+        let record = item.record.transpose()?;
+        let (payload, offset) = match &record {
+            None => self.samples.get(place, buffer)?,
+            Some(record) => (&record.payload[..], record.offset),
+        };
+        self.times.add_bytes(payload.len() as u64);
+        let located = |e: Error| e.at_record(place.record, offset).at_path(self.samples.path(place));
+        let ordinal = self.samples.ordinal(place);
+        let mut make = || {
+            let (image, label) = self.features.find(payload)?;
+            executor.times.add(Stage::Read, start.elapsed().as_nanos() as u64);
+            let key = SampleKey { seed: self.plan.seed, ordinal, epoch: task.epoch as u32 };
+            executor.run_into(image.single_bytes()?, key, self.shape, slot)?;
+            Ok(SampleMeta { label, ordinal, valid: true })
+        };
+        make().map_err(located)
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
+    let detail = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned());
+    Error::new(ErrorKind::Panic { detail })
+}
+
+impl FeatureNames {
+    /// The image and the label of a serialised Example.
+    fn find<'a>(&self, payload: &'a [u8]) -> Result<(FeatureView<'a>, i64)> {
+        let (mut image, mut label) = (None, None);
+        ExampleView::new(payload).for_each(|key, feature| {
+            keep_best(&mut image, &self.image, key, &feature);
+            keep_best(&mut label, &self.label, key, &feature);
+        })?;
+        let missing = |names: &[String], key: &str| {
+            let hint = format!("name it in the pipeline: [features] {key} = \"...\"");
+            Error::schema(&names.join("' or '"), format!("is missing; {hint}"))
+        };
+        let (_, image) = image.ok_or_else(|| missing(&self.image, "image"))?;
+        let label = match (label, self.label.is_empty()) {
+            (Some((_, label)), _) => label.single_int64()?,
+            (None, true) => -1,
+            (None, false) => return Err(missing(&self.label, "label")),
+        };
+        Ok((image, label))
+    }
+}
+
+/// Keeps a feature whose key comes earlier in `names` than that of the one kept, or is the same key again.
+fn keep_best<'a>(
+    kept: &mut Option<(usize, FeatureView<'a>)>,
+    names: &[String],
+    key: &str,
+    feature: &Option<FeatureView<'a>>,
+) {
+    let Some(rank) = names.iter().position(|name| name == key) else { return };
+    if kept.as_ref().is_none_or(|(at, _)| rank <= *at) {
+        *kept = feature.clone().map(|feature| (rank, feature));
+    }
+}

@@ -1,0 +1,20 @@
+//! From shards to batches: the pipeline's spec, the order of samples, the executor of op lists, the loader.
+
+mod batch;
+mod counters;
+mod digest;
+mod executor;
+mod loader;
+mod op;
+mod order;
+mod samples;
+mod spec;
+mod toml;
+
+pub use batch::Batch;
+pub use counters::{Counters, Stage};
+pub use digest::BatchDigest;
+pub use executor::{Draw, Executor, SampleKey};
+pub use loader::{Loader, LoaderOptions, Tail};
+pub use op::Op;
+pub use spec::{BatchSpec, FeatureNames, Mode, PRESETS, Pipeline, Shuffle};

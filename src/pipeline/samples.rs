@@ -1,0 +1,148 @@
+//! The samples of a set: how many each shard has, and how to get one.
+
+use std::path::{Path, PathBuf};
+
+use super::order::{EpochOrder, Place};
+use crate::dataset::{Manifest, build_index, fingerprint, idx_path, read_idx};
+use crate::error::{Error, Result};
+use crate::record::{CrcCheck, Io, RandomAccess, ReadOptions, Record, RecordSource};
+
+/// The shards of a set, opened.
+pub(super) struct Samples {
+    shards: Vec<ShardSamples>,
+    counts: Vec<u64>,
+    /// The ordinal of each shard's first sample.
+    firsts: Vec<u64>,
+    io: Io,
+}
+
+struct ShardSamples {
+    path: PathBuf,
+    access: Access,
+}
+
+enum Access {
+    /// Any record at once: by its offset.
+    Random { access: RandomAccess, offsets: Vec<u64> },
+    /// Compressed: one after the other.
+    Sequential,
+}
+
+impl Samples {
+    /// Opens the shards and counts their records: from the index beside them, the manifest, or else their headers.
+    pub(super) fn open(paths: &[PathBuf], io: Io) -> Result<Self> {
+        let mut samples = Samples { shards: Vec::new(), counts: Vec::new(), firsts: Vec::new(), io };
+        let mut first = 0;
+        for path in paths {
+            let (access, count) = match RandomAccess::open(path, io, ReadOptions::default())? {
+                Some(access) => {
+                    let offsets = offsets(path, io)?;
+                    let count = offsets.len() as u64;
+                    (Access::Random { access, offsets }, count)
+                }
+                None => (Access::Sequential, count_compressed(path, io)?),
+            };
+            samples.shards.push(ShardSamples { path: path.clone(), access });
+            samples.counts.push(count);
+            samples.firsts.push(first);
+            first += count;
+        }
+        Ok(samples)
+    }
+
+    pub(super) fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    pub(super) fn ordinal(&self, place: Place) -> u64 {
+        self.firsts[place.shard] + place.record
+    }
+
+    pub(super) fn path(&self, place: Place) -> &Path {
+        &self.shards[place.shard].path
+    }
+
+    /// Whether every record can be had at once.
+    pub(super) fn is_random(&self) -> bool {
+        self.shards.iter().all(|s| matches!(s.access, Access::Random { .. }))
+    }
+
+    /// The payload of a sample, and its offset. Only where the set [`is_random`](Self::is_random).
+    pub(super) fn get<'a>(&'a self, place: Place, buffer: &'a mut Vec<u8>) -> Result<(&'a [u8], u64)> {
+        let Access::Random { access, offsets } = &self.shards[place.shard].access else {
+            return Err(Error::usage("a compressed shard has no random access").at_path(self.path(place)));
+        };
+        let offset = offsets[place.record as usize];
+        let record = access.record_at(place.record, offset, buffer)?;
+        Ok((record.payload, offset))
+    }
+
+    /// Walks the samples of an epoch, one shard after the other: for sets with compressed shards. Gives each with its
+    /// place, and stops after an error, when `f` says so, or at the end.
+    pub(super) fn walk(&self, order: &EpochOrder, mut f: impl FnMut(Place, Result<Record>) -> bool) {
+        for shard in order.shards() {
+            let mut record = 0;
+            let mut source = match RecordSource::open(&self.shards[shard].path, self.io, ReadOptions::default()) {
+                Ok(source) => source,
+                Err(e) => {
+                    f(Place { shard, record }, Err(e));
+                    return;
+                }
+            };
+            while record < self.counts[shard] {
+                let place = Place { shard, record };
+                let found = source.next_record().and_then(|found| match found {
+                    Some(r) => Ok(Record { index: r.index, offset: r.offset, payload: r.payload.to_vec() }),
+                    None => Err(self.ended_early(place)),
+                });
+                let good = found.is_ok();
+                if !f(place, found) || !good {
+                    return;
+                }
+                record += 1;
+            }
+        }
+    }
+
+    fn ended_early(&self, place: Place) -> Error {
+        let detail = format!("the shard ends here; its manifest says {} records", self.counts[place.shard]);
+        Error::metadata(self.path(place), detail)
+    }
+}
+
+/// Where each record begins: from the index, or else from the headers.
+fn offsets(path: &Path, io: Io) -> Result<Vec<u64>> {
+    let idx = idx_path(path);
+    let spans = if idx.is_file() {
+        let len = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
+        read_idx(&idx, len).or_else(|e| {
+            log::warn!("index not used: {e}");
+            build_index(path, io)
+        })?
+    } else {
+        build_index(path, io)?
+    };
+    Ok(spans.into_iter().map(|s| s.offset).collect())
+}
+
+/// The records of a compressed shard: from the manifest where it speaks of this very file, or else by inflating it.
+fn count_compressed(path: &Path, io: Io) -> Result<u64> {
+    let dir = path.parent().unwrap_or(Path::new(""));
+    if let Some(name) = path.file_name()
+        && let Some(manifest) = Manifest::read(dir)?
+        && let Some(entry) = manifest.shard(&name.to_string_lossy())
+        && entry.fingerprint == fingerprint(path)?
+    {
+        return Ok(entry.records);
+    }
+    let mut source = RecordSource::open(path, io, ReadOptions::default().crc(CrcCheck::Lengths))?;
+    let mut count = 0;
+    while source.next_record()?.is_some() {
+        count += 1;
+    }
+    Ok(count)
+}

@@ -1,0 +1,224 @@
+//! Reading a spec's tables so that every complaint names the line, the place and what is allowed.
+
+use std::cell::RefCell;
+
+use ::toml::Spanned;
+use ::toml::de::{DeTable, DeValue};
+
+use crate::error::{Error, Result};
+
+/// A name that is no further than this many edits away is suggested.
+const NEAR: usize = 3;
+
+/// A table of the spec while it is read: it knows its text, and which keys were asked for.
+pub(super) struct Section<'t> {
+    text: &'t str,
+    /// How errors speak of it: `[decode]`, `random_crop`.
+    name: String,
+    table: &'t DeTable<'t>,
+    start: usize,
+    known: RefCell<Vec<&'static str>>,
+}
+
+impl<'t> Section<'t> {
+    pub(super) fn new(text: &'t str, name: impl Into<String>, table: &'t DeTable<'t>, start: usize) -> Self {
+        Section { text, name: name.into(), table, start, known: RefCell::default() }
+    }
+
+    /// The value of a key, if it is there.
+    pub(super) fn get<T: FromToml>(&self, key: &'static str) -> Result<Option<T>> {
+        self.known.borrow_mut().push(key);
+        let Some(value) = self.table.get(key) else { return Ok(None) };
+        match T::from_toml(value.get_ref()) {
+            Some(value) => Ok(Some(value)),
+            None => Err(self.wrong(key, &format!("must be {}", T::EXPECTED))),
+        }
+    }
+
+    /// The value of a key that must be there.
+    pub(super) fn require<T: FromToml>(&self, key: &'static str) -> Result<T> {
+        self.get(key)?.ok_or_else(|| self.error(self.start, &format!("'{key}' is missing: {}", T::EXPECTED)))
+    }
+
+    /// The value of a key that must lie in a range, which the message states.
+    pub(super) fn require_in<T: FromToml>(
+        &self,
+        key: &'static str,
+        range: &str,
+        holds: impl Fn(&T) -> bool,
+    ) -> Result<T> {
+        let value = self.require(key)?;
+        if holds(&value) { Ok(value) } else { Err(self.wrong(key, &format!("must be {range}"))) }
+    }
+
+    /// The value of a key, one of a few words.
+    pub(super) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Result<Option<T>> {
+        let Some(found) = self.get::<String>(key)? else { return Ok(None) };
+        match words.iter().find(|(word, _)| *word == found) {
+            Some((_, value)) => Ok(Some(*value)),
+            None => {
+                let all: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+                Err(self.wrong(key, &format!("must be {}", all.join(" or "))))
+            }
+        }
+    }
+
+    /// A table under a key.
+    pub(super) fn section(&self, key: &'static str) -> Result<Option<Section<'t>>> {
+        self.known.borrow_mut().push(key);
+        let Some(value) = self.table.get(key) else { return Ok(None) };
+        match value.get_ref() {
+            DeValue::Table(table) => Ok(Some(Section::new(self.text, format!("[{key}]"), table, value.span().start))),
+            _ => Err(self.wrong(key, &format!("must be a table: [{key}]"))),
+        }
+    }
+
+    /// The tables of an array under a key; `None` where the key is missing.
+    pub(super) fn sections(&self, key: &'static str) -> Result<Option<Vec<Section<'t>>>> {
+        self.known.borrow_mut().push(key);
+        let Some(value) = self.table.get(key) else { return Ok(None) };
+        let wrong = || self.wrong(key, &format!("must be a list of tables: [[{key}]]"));
+        let DeValue::Array(items) = value.get_ref() else { return Err(wrong()) };
+        let tables = items.iter().map(|item| match item.get_ref() {
+            DeValue::Table(table) => Ok(Section::new(self.text, format!("[[{key}]]"), table, item.span().start)),
+            _ => Err(wrong()),
+        });
+        tables.collect::<Result<_>>().map(Some)
+    }
+
+    /// Gives the section the name that errors use.
+    pub(super) fn rename(&mut self, name: &str) {
+        self.name = name.to_owned();
+    }
+
+    /// Refuses keys that nobody has asked for.
+    pub(super) fn finish(&self) -> Result<()> {
+        let known = self.known.borrow();
+        let Some(unknown) = self.table.keys().find(|key| !known.contains(&key.get_ref().as_ref())) else {
+            return Ok(());
+        };
+        let what = format!("'{}' is unknown; {}", unknown.get_ref(), suggest(unknown.get_ref(), &known));
+        Err(self.error(unknown.span().start, &what))
+    }
+
+    /// An error about the value of a key.
+    pub(super) fn wrong(&self, key: &str, what: &str) -> Error {
+        let found = self.table.get(key);
+        let at = found.map_or(self.start, |v| v.span().start);
+        let shown = found.map(|v| shown(self.text, v)).unwrap_or_default();
+        self.error(at, &format!("{key} {what}{shown}"))
+    }
+
+    fn error(&self, at: usize, what: &str) -> Error {
+        let line = self.text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
+        Error::usage(format!("line {line}: {}: {what}", self.name))
+    }
+}
+
+fn shown(text: &str, value: &Spanned<DeValue<'_>>) -> String {
+    text.get(value.span()).map(|text| format!(", not {text}")).unwrap_or_default()
+}
+
+/// `did you mean 'x'?`, or what there is.
+pub(super) fn suggest(unknown: &str, known: &[&str]) -> String {
+    let nearest = known.iter().min_by_key(|k| strsim::levenshtein(unknown, k));
+    match nearest {
+        Some(near) if strsim::levenshtein(unknown, near) <= NEAR => format!("did you mean '{near}'?"),
+        _ => format!("there are: {}", known.join(", ")),
+    }
+}
+
+/// A TOML value that a spec uses.
+pub(super) trait FromToml: Sized {
+    /// What errors say is expected.
+    const EXPECTED: &'static str;
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self>;
+}
+
+impl FromToml for String {
+    const EXPECTED: &'static str = "a string";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        match value {
+            DeValue::String(s) => Some(s.to_string()),
+            _ => None,
+        }
+    }
+}
+
+impl FromToml for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        match value {
+            DeValue::Boolean(b) => Some(*b),
+            _ => None,
+        }
+    }
+}
+
+impl FromToml for u64 {
+    const EXPECTED: &'static str = "a whole number of 0 or more";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        match value {
+            DeValue::Integer(i) => u64::from_str_radix(i.as_str(), i.radix()).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl FromToml for usize {
+    const EXPECTED: &'static str = u64::EXPECTED;
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        u64::from_toml(value)?.try_into().ok()
+    }
+}
+
+impl FromToml for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        let number: f64 = match value {
+            DeValue::Float(f) => f.as_str().parse().ok()?,
+            DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix()).ok()? as f64,
+            _ => return None,
+        };
+        number.is_finite().then_some(number)
+    }
+}
+
+impl FromToml for f32 {
+    const EXPECTED: &'static str = "a number";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        let number = f64::from_toml(value)? as f32;
+        number.is_finite().then_some(number)
+    }
+}
+
+impl FromToml for Vec<f32> {
+    const EXPECTED: &'static str = "a list of numbers";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        match value {
+            DeValue::Array(items) => items.iter().map(|item| f32::from_toml(item.get_ref())).collect(),
+            _ => None,
+        }
+    }
+}
+
+/// Height and width.
+impl FromToml for (usize, usize) {
+    const EXPECTED: &'static str = "[height, width]";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        let DeValue::Array(items) = value else { return None };
+        match &items[..] {
+            [height, width] => Some((usize::from_toml(height.get_ref())?, usize::from_toml(width.get_ref())?)),
+            _ => None,
+        }
+    }
+}
