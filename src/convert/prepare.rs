@@ -48,7 +48,7 @@ impl<'a> Preparer<'a> {
             .text("image/colorspace", probe.colorspace.name())
             .bytes("image/encoded", &bytes)
             .text("image/filename", &*file.path)
-            .text("image/format", probe.format.name())
+            .text("image/format", probe.format.to_string())
             .int64("image/height", probe.height as i64)
             .text("image/key/sha256", sha256)
             .int64("image/width", probe.width as i64)

@@ -77,15 +77,21 @@ fn tap(out: usize, out_len: usize, in_len: usize) -> Tap {
     }
 }
 
+/// Where an output column falls in a source row.
+#[derive(Debug, Clone, Copy)]
+struct Column {
+    /// Offsets of the two pixels in a source row.
+    first: u32,
+    second: u32,
+    weight: f32,
+}
+
 /// The taps of all columns for one pair of widths.
 #[derive(Debug, Default)]
 struct Columns {
     /// Source width, output width, channels.
     key: (usize, usize, usize),
-    /// Offsets in a source row of the two pixels.
-    offsets: Vec<(u32, u32)>,
-    /// The weight of the second, once for each channel.
-    weights: Vec<f32>,
+    taps: Vec<Column>,
 }
 
 impl Columns {
@@ -94,64 +100,133 @@ impl Columns {
             return;
         }
         self.key = (in_width, out_width, channels);
-        self.offsets.clear();
-        self.weights.clear();
-        for x in 0..out_width {
+        self.taps.clear();
+        self.taps.extend((0..out_width).map(|x| {
             let tap = tap(x, out_width, in_width);
-            let offset = |x: usize| (x * channels) as u32;
-            self.offsets.push((offset(tap.first), offset(tap.second)));
-            self.weights.extend(std::iter::repeat_n(tap.weight, channels));
-        }
+            Column { first: (tap.first * channels) as u32, second: (tap.second * channels) as u32, weight: tap.weight }
+        }));
     }
 
+    /// Resizes one row across into `out`, which has [`SLACK`] values more than the row needs.
     fn resize<T: Sample>(&self, row: &[T], out: &mut [f32]) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2, as just asked; the function is otherwise safe.
+            #[allow(unsafe_code)]
+            unsafe {
+                self.resize_avx2(row, out);
+            }
+            return;
+        }
+        self.resize_plain(row, out);
+    }
+
+    /// The same code in wider instructions. FMA stays off: the bits must not differ.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn resize_avx2<T: Sample>(&self, row: &[T], out: &mut [f32]) {
+        self.resize_plain(row, out);
+    }
+
+    #[inline(always)]
+    fn resize_plain<T: Sample>(&self, row: &[T], out: &mut [f32]) {
         match self.key.2 {
-            1 => self.resize_pixels::<T, 1>(row, out),
-            3 => self.resize_pixels::<T, 3>(row, out),
-            4 => self.resize_pixels::<T, 4>(row, out),
+            1 => self.resize_one(row, out),
+            3 => self.resize_four::<T, 3>(row, out),
+            4 => self.resize_four::<T, 4>(row, out),
             channels => self.resize_any(row, out, channels),
         }
     }
 
-    /// Gathers the two neighbours of a run of pixels, then blends them side by side: the gather
-    /// stays scalar and the arithmetic becomes vectors.
-    fn resize_pixels<T: Sample, const C: usize>(&self, row: &[T], out: &mut [f32]) {
-        const RUN: usize = 16;
-        let (mut first, mut second) = ([[T::default(); C]; RUN], [[T::default(); C]; RUN]);
-        let runs = self.offsets.chunks(RUN).zip(self.weights.chunks(RUN * C)).zip(out.chunks_mut(RUN * C));
-        for ((offsets, weights), out) in runs {
-            for ((a, b), &(from_a, from_b)) in first.iter_mut().zip(&mut second).zip(offsets) {
-                *a = pixel(row, from_a);
-                *b = pixel(row, from_b);
-            }
-            let (a, b) = (first.as_flattened(), second.as_flattened());
-            for (((o, a), b), w) in out.iter_mut().zip(a).zip(b).zip(weights) {
-                *o = blend(a.to_f32(), b.to_f32(), *w);
-            }
+    #[inline(always)]
+    fn resize_one<T: Sample>(&self, row: &[T], out: &mut [f32]) {
+        for (o, tap) in out.iter_mut().zip(&self.taps) {
+            let a = row.get(tap.first as usize).copied().unwrap_or_default();
+            let b = row.get(tap.second as usize).copied().unwrap_or_default();
+            *o = blend(a.to_f32(), b.to_f32(), tap.weight);
         }
     }
 
+    /// Three or four channels: one vector of four lanes a pixel. With three the last lane is the
+    /// next pixel's first value, which the next pixel then overwrites.
+    #[inline(always)]
+    fn resize_four<T: Sample, const C: usize>(&self, row: &[T], out: &mut [f32]) {
+        let mut at = 0;
+        for tap in &self.taps {
+            let (a, b) = (four(row, tap.first), four(row, tap.second));
+            if let Some(o) = out.get_mut(at..at + 4) {
+                for ((o, a), b) in o.iter_mut().zip(a).zip(b) {
+                    *o = blend(a.to_f32(), b.to_f32(), tap.weight);
+                }
+            }
+            at += C;
+        }
+    }
+
+    #[inline(always)]
     fn resize_any<T: Sample>(&self, row: &[T], out: &mut [f32], channels: usize) {
-        let pixels = out.chunks_mut(channels).zip(self.weights.chunks(channels)).zip(&self.offsets);
-        for ((out, weights), &(a, b)) in pixels {
-            let a = row.get(a as usize..).unwrap_or_default();
-            let b = row.get(b as usize..).unwrap_or_default();
-            for (((o, a), b), w) in out.iter_mut().zip(a).zip(b).zip(weights) {
-                *o = blend(a.to_f32(), b.to_f32(), *w);
+        for (out, tap) in out.chunks_exact_mut(channels).zip(&self.taps) {
+            let a = row.get(tap.first as usize..).unwrap_or_default();
+            let b = row.get(tap.second as usize..).unwrap_or_default();
+            for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
+                *o = blend(a.to_f32(), b.to_f32(), tap.weight);
             }
         }
     }
 }
 
+/// Values that a vector may be written beyond a row's end.
+const SLACK: usize = 1;
+
+/// Four values from `at`; those past the end of the row are zero.
 #[inline(always)]
-fn pixel<T: Sample, const C: usize>(row: &[T], at: u32) -> [T; C] {
+fn four<T: Sample>(row: &[T], at: u32) -> [T; 4] {
     let at = at as usize;
-    row.get(at..at + C).and_then(|p| p.first_chunk::<C>()).copied().unwrap_or([T::default(); C])
+    match row.get(at..at + 4) {
+        Some(&[a, b, c, d]) => [a, b, c, d],
+        _ => last_pixel(row, at),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn last_pixel<T: Sample>(row: &[T], at: usize) -> [T; 4] {
+    let mut out = [T::default(); 4];
+    for (o, v) in out.iter_mut().zip(row.get(at..).unwrap_or_default()) {
+        *o = *v;
+    }
+    out
 }
 
 #[inline(always)]
 fn blend(a: f32, b: f32, weight: f32) -> f32 {
     a + (b - a) * weight
+}
+
+fn blend_rows(a: &[f32], b: &[f32], weight: f32, out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: as in `Columns::resize`.
+        #[allow(unsafe_code)]
+        unsafe {
+            blend_rows_avx2(a, b, weight, out);
+        }
+        return;
+    }
+    blend_rows_plain(a, b, weight, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn blend_rows_avx2(a: &[f32], b: &[f32], weight: f32, out: &mut [f32]) {
+    blend_rows_plain(a, b, weight, out);
+}
+
+#[inline(always)]
+fn blend_rows_plain(a: &[f32], b: &[f32], weight: f32, out: &mut [f32]) {
+    for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
+        *o = blend(*a, *b, weight);
+    }
 }
 
 impl Resizer {
@@ -173,14 +248,37 @@ impl Resizer {
         (height, width): (usize, usize),
         dst: &mut [f32],
     ) -> Result<()> {
+        self.prepare(image, (height, width), dst.len())?;
+        let row_len = dst.len() / height;
+        for (y, out) in dst.chunks_exact_mut(row_len).enumerate() {
+            let tap = tap(y, height, image.shape().height);
+            // Going down, the second row of one output row is often the first of the next.
+            if self.upper.y != Some(tap.first) && self.lower.y == Some(tap.first) {
+                std::mem::swap(&mut self.upper, &mut self.lower);
+            }
+            self.upper.load(&self.columns, image, tap.first);
+            if tap.second == tap.first {
+                // Both rows are one: the blend is exactly that row.
+                let row = out.iter_mut().zip(&self.upper.values);
+                row.for_each(|(o, v)| *o = *v);
+                continue;
+            }
+            self.lower.load(&self.columns, image, tap.second);
+            blend_rows(&self.upper.values, &self.lower.values, tap.weight, out);
+        }
+        Ok(())
+    }
+
+    /// Checks the sizes and readies the weights and the two rows.
+    fn prepare<T: Sample>(&mut self, image: &ImageBuf<T>, (height, width): (usize, usize), len: usize) -> Result<()> {
         let shape = image.shape();
         let wanted = Shape::new(height, width, shape.channels);
         let wrong = |detail: String| Err(ImageError::parameter("resize", detail));
         if image.pixels().is_empty() || wanted.checked_len() == Some(0) {
             return wrong(format!("from {}x{} to {height}x{width} (height, width)", shape.height, shape.width));
         }
-        if wanted.checked_len() != Some(dst.len()) {
-            return wrong(format!("room for {} values of {height}x{width}x{}", dst.len(), shape.channels));
+        if wanted.checked_len() != Some(len) {
+            return wrong(format!("room for {} values of {height}x{width}x{}", len, shape.channels));
         }
         if u32::try_from(shape.row_len()).is_err() {
             return wrong(format!("a row of {} values", shape.row_len()));
@@ -189,25 +287,7 @@ impl Resizer {
         let row_len = wanted.row_len();
         for row in [&mut self.upper, &mut self.lower] {
             row.y = None;
-            row.values.resize(row_len, 0.0);
-        }
-        for (y, out) in dst.chunks_exact_mut(row_len).enumerate() {
-            let tap = tap(y, height, shape.height);
-            // Going down, the second row of one output row is often the first of the next.
-            if self.upper.y != Some(tap.first) && self.lower.y == Some(tap.first) {
-                std::mem::swap(&mut self.upper, &mut self.lower);
-            }
-            self.upper.load(&self.columns, image, tap.first);
-            if tap.second == tap.first {
-                // Both rows are one: the blend is exactly that row.
-                out.copy_from_slice(&self.upper.values);
-                continue;
-            }
-            self.lower.load(&self.columns, image, tap.second);
-            let rows = self.upper.values.iter().zip(&self.lower.values);
-            for (o, (a, b)) in out.iter_mut().zip(rows) {
-                *o = blend(*a, *b, tap.weight);
-            }
+            row.values.resize(row_len + SLACK, 0.0);
         }
         Ok(())
     }
@@ -331,10 +411,15 @@ mod tests {
             let mut columns = Columns::default();
             columns.prepare(37, 21, channels);
             let row = &image.pixels()[..37 * channels];
-            let (mut special, mut general) = (vec![0.0; 21 * channels], vec![0.0; 21 * channels]);
-            columns.resize(row, &mut special);
-            columns.resize_any(row, &mut general, channels);
-            assert_eq!(special, general);
+            let mut rows = [(); 3].map(|()| vec![0.0; 21 * channels + SLACK]);
+            columns.resize(row, &mut rows[0]);
+            columns.resize_plain(row, &mut rows[1]);
+            columns.resize_any(row, &mut rows[2], channels);
+            for row in &mut rows {
+                row.truncate(21 * channels);
+            }
+            assert_eq!(rows[0], rows[1], "plain and AVX2 code have the same bits");
+            assert_eq!(rows[0], rows[2]);
         }
     }
 

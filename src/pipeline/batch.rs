@@ -229,7 +229,8 @@ mod tests {
         assert_eq!((batch.epoch(), batch.step(), batch.image(1)), (4, 5, &[1.0, 1.0][..]));
         let at = batch.images().as_ptr();
         drop(batch);
-        assert_eq!(pool.take(6).as_ptr(), at);
+        let again = pool.take(6);
+        assert_eq!(again.as_ptr(), at);
     }
 
     #[test]

@@ -160,9 +160,22 @@ impl Decoder {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn decode_into(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>) -> Result<()> {
+        self.decode_after(bytes, image, backend::REPORTS_EARLY_END)
+    }
+
+    /// As [`decode_into`](Self::decode_into), for bytes that have passed it before: where the decoder does not report a
+    /// scan that ends early, the walk of the entropy-coded data that does is not done again.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), but for what that walk would find.
+    pub fn decode_again_into(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>) -> Result<()> {
+        self.decode_after(bytes, image, true)
+    }
+
+    fn decode_after(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>, skip_walk: bool) -> Result<()> {
         let options = self.options;
         match sniff(bytes) {
-            Some(Format::Jpeg) => self.decode_jpeg(bytes, image),
+            Some(Format::Jpeg) => self.decode_jpeg(bytes, image, skip_walk),
             Some(Format::Png) => png::decode(bytes, &options, &mut self.scratch, image),
             Some(other) => {
                 Err(ImageError::unsupported(other, "decoding this format in a pipeline (re-encode the set as PNG)"))
@@ -171,11 +184,11 @@ impl Decoder {
         }
     }
 
-    fn decode_jpeg(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>) -> Result<()> {
+    fn decode_jpeg(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>, skip_walk: bool) -> Result<()> {
         let DecodeOptions { channels, truncated, limits, .. } = self.options;
         let depth = match truncated {
             Truncated::Accept => Depth::Header,
-            Truncated::Refuse if backend::REPORTS_EARLY_END => Depth::Markers,
+            Truncated::Refuse if skip_walk => Depth::Markers,
             Truncated::Refuse => Depth::Entropy(&mut self.entropy),
         };
         let jpeg = jpeg::read(bytes, &limits, depth)?;

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use png::{ColorType, Transformations};
+use png::{BitDepth, ColorType, Transformations};
 
 use super::{Channels, DecodeOptions};
 use crate::image::buf::{ImageBuf, Shape};
@@ -22,23 +22,35 @@ pub(super) fn decode(
         Cursor::new(bytes),
         png::Limits { bytes: usize::try_from(options.limits.max_bytes).unwrap_or(usize::MAX) },
     );
-    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    // libpng makes gray of 16-bit colours before it drops their low bytes, so these stay whole.
+    let wide_gray = options.channels == Channels::Gray
+        && decoder.read_header_info().map_err(failed)?.bit_depth == BitDepth::Sixteen;
+    decoder.set_transformations(if wide_gray {
+        Transformations::EXPAND
+    } else {
+        Transformations::EXPAND | Transformations::STRIP_16
+    });
     let mut reader = decoder.read_info().map_err(failed)?;
-    let (color, _) = reader.output_color_type();
+    let (color, depth) = reader.output_color_type();
     let samples = color.samples();
+    let sample_bytes = if depth == BitDepth::Sixteen { 2 } else { 1 };
     let wanted = options.channels.count();
-    options.limits.check(probe.width, probe.height, samples.max(wanted))?;
-    let expected = probe.width * probe.height * samples;
+    options.limits.check(probe.width, probe.height, (samples * sample_bytes).max(wanted))?;
+    let expected = probe.width * probe.height * samples * sample_bytes;
     if reader.output_buffer_size() != Some(expected) {
         return Err(failed("another size than the header's"));
     }
     image.reshape(Shape::new(probe.height, probe.width, wanted))?;
-    if samples == wanted {
+    if samples * sample_bytes == wanted {
         reader.next_frame(image.pixels_mut()).map_err(failed)?;
     } else {
         scratch.resize(expected, 0);
         reader.next_frame(scratch).map_err(failed)?;
-        convert(scratch, color, options.channels, image.pixels_mut());
+        if sample_bytes == 2 {
+            wide_to_gray(scratch, samples, image.pixels_mut());
+        } else {
+            convert(scratch, color, options.channels, image.pixels_mut());
+        }
     }
     // Reads the rest of the data, so that their checksum is verified as well.
     reader.finish().map_err(failed)
@@ -72,12 +84,29 @@ fn convert(from: &[u8], color: ColorType, channels: Channels, out: &mut [u8]) {
     }
 }
 
-/// Gray from RGB with libpng's default weights, in units of 1/32768, truncated as libpng does.
+/// Weights of 0.299 and 0.587 in units of 1/32768 as libpng has them; blue has the rest.
+const WEIGHTS: [u32; 3] = [9_797, 19_234, 3_737];
+
+/// Gray from 8-bit RGB as in `tf.io.decode_png(channels=1)`: truncated.
 fn gray(r: u8, g: u8, b: u8) -> u8 {
-    if r == g && g == b {
-        return r;
+    let sum: u32 = WEIGHTS.iter().zip([r, g, b]).map(|(w, v)| w * u32::from(v)).sum();
+    (sum >> 15) as u8
+}
+
+/// The high byte of gray from 16-bit samples, which libpng rounds.
+fn wide_to_gray(from: &[u8], samples: usize, out: &mut [u8]) {
+    for (o, pixel) in out.iter_mut().zip(from.chunks_exact(2 * samples)) {
+        *o = match *pixel {
+            [r1, r0, g1, g0, b1, b0, ..] => {
+                let rgb = [[r1, r0], [g1, g0], [b1, b0]].map(u16::from_be_bytes);
+                let sum: u32 = WEIGHTS.iter().zip(rgb).map(|(w, v)| w * u32::from(v)).sum();
+                // A weighted mean of 16-bit values: at most 65535 x 32768 + 16384, below 2^32.
+                ((sum + 16_384) >> 23) as u8
+            }
+            [high, ..] => high,
+            [] => 0,
+        };
     }
-    ((6_968 * u32::from(r) + 23_434 * u32::from(g) + 2_366 * u32::from(b)) >> 15) as u8
 }
 
 fn failed(error: impl std::fmt::Display) -> ImageError {
@@ -90,7 +119,7 @@ mod tests {
 
     #[test]
     fn weights_keep_gray() {
-        assert_eq!(6_968 + 23_434 + 2_366, 32_768);
+        assert_eq!(WEIGHTS.iter().sum::<u32>(), 32_768);
         for v in [0, 1, 127, 255] {
             assert_eq!(gray(v, v, v), v);
         }
@@ -105,6 +134,8 @@ mod tests {
         assert_eq!(rgb, [1, 2, 3, 4, 5, 6]);
         let mut gray = [0; 1];
         convert(&[200, 0, 0], ColorType::Rgb, Channels::Gray, &mut gray);
-        assert_eq!(gray, [42]);
+        assert_eq!(gray, [59]);
+        wide_to_gray(&[1, 2, 255, 0], 1, &mut gray);
+        assert_eq!(gray, [1]);
     }
 }

@@ -22,26 +22,58 @@ pub(super) const CRATE: (&str, &str) = ("turbojpeg-sys", "1.2.0");
 /// It warns whenever a scan's data end before its last block.
 pub(super) const REPORTS_EARLY_END: bool = true;
 
-/// A decompression handle: `NonNull` of the library's opaque struct.
+/// A decompression handle, replaced after an error.
+///
+/// A header that fails leaves the library's handle in the middle of that header (3.1.0), so that
+/// every later image would fail too.
 #[derive(Debug)]
 pub(super) struct Backend {
-    handle: NonNull<std::ffi::c_void>,
+    dct: Dct,
+    handle: Option<Handle>,
 }
-
-// SAFETY: the handle has no thread affinity, and every use of it takes `&mut self`.
-unsafe impl Send for Backend {}
 
 impl Backend {
     pub(super) fn new(dct: Dct) -> Result<Self> {
+        Ok(Self { dct, handle: Some(Handle::new(dct)?) })
+    }
+
+    /// Decodes into `out`, which has exactly the frame's pixels in the wanted channels.
+    pub(super) fn decode(
+        &mut self,
+        bytes: &[u8],
+        jpeg: &Jpeg,
+        options: &DecodeOptions,
+        scratch: &mut Vec<u8>,
+        out: &mut [u8],
+    ) -> Result<Doubt> {
+        let mut handle = match self.handle.take() {
+            Some(handle) => handle,
+            None => Handle::new(self.dct)?,
+        };
+        let doubt = handle.decode(bytes, jpeg, options, scratch, out)?;
+        self.handle = Some(handle);
+        Ok(doubt)
+    }
+}
+
+/// The library's opaque struct.
+#[derive(Debug)]
+struct Handle(NonNull<std::ffi::c_void>);
+
+// SAFETY: the handle has no thread affinity, and every use of it takes `&mut self`.
+unsafe impl Send for Handle {}
+
+impl Handle {
+    fn new(dct: Dct) -> Result<Self> {
         // SAFETY: takes no pointer; returns null on failure.
         let handle = unsafe { sys::tj3Init(sys::TJINIT_TJINIT_DECOMPRESS as c_int) };
-        let handle = NonNull::new(handle.cast())
+        let mut handle = NonNull::new(handle.cast())
+            .map(Self)
             .ok_or_else(|| ImageError::decoder(Format::Jpeg, "libjpeg-turbo cannot start"))?;
-        let mut backend = Self { handle };
         let fast = c_int::from(dct != Dct::Islow);
-        backend.set(sys::TJPARAM_TJPARAM_FASTDCT, fast)?;
-        backend.set(sys::TJPARAM_TJPARAM_SCANLIMIT, MAX_SCANS as c_int)?;
-        Ok(backend)
+        handle.set(sys::TJPARAM_TJPARAM_FASTDCT, fast)?;
+        handle.set(sys::TJPARAM_TJPARAM_SCANLIMIT, MAX_SCANS as c_int)?;
+        Ok(handle)
     }
 
     fn set(&mut self, parameter: sys::TJPARAM, value: c_int) -> Result<()> {
@@ -57,7 +89,7 @@ impl Backend {
     }
 
     fn raw(&self) -> sys::tjhandle {
-        self.handle.as_ptr().cast()
+        self.0.as_ptr().cast()
     }
 
     fn error(&mut self) -> ImageError {
@@ -75,7 +107,7 @@ impl Backend {
     }
 
     /// Decodes into `out`, which has exactly the frame's pixels in the wanted channels.
-    pub(super) fn decode(
+    fn decode(
         &mut self,
         bytes: &[u8],
         jpeg: &Jpeg,
@@ -129,7 +161,7 @@ impl Backend {
     }
 }
 
-impl Drop for Backend {
+impl Drop for Handle {
     fn drop(&mut self) {
         // SAFETY: the handle is live and not used again.
         unsafe { sys::tj3Destroy(self.raw()) }

@@ -6,7 +6,7 @@
 //! 64-bit mask a block is kept for progressive images.
 
 use super::frame::{Frame, Scan};
-use super::huffman::{Bits, Fault, Table, Tables};
+use super::huffman::{Bits, END_OF_BLOCK, Fault, Table, Tables};
 use crate::image::error::{ImageError, Result};
 use crate::image::sniff::Format;
 
@@ -137,14 +137,12 @@ fn sequential_block(bits: &mut Bits<'_>, dc: &Table, ac: &Table) -> Walked {
     bits.symbol(dc)?;
     let mut k = 1;
     while k < 64 {
-        let symbol = bits.symbol(ac)?;
-        match (symbol >> 4, symbol & 15) {
-            (15, 0) => k += 16,
-            (_, 0) => return Ok(()),
-            (run, _) => k += u32::from(run) + 1,
-        }
+        k += bits.symbol(ac)?.advance();
     }
-    if k > 64 { Err(Fault::Overrun) } else { Ok(()) }
+    if k > 64 && k < END_OF_BLOCK {
+        return Err(Fault::Overrun);
+    }
+    Ok(())
 }
 
 fn progressive(
@@ -206,7 +204,7 @@ fn ac_first(bits: &mut Bits<'_>, ac: &Table, scan: &Scan, mask: &mut u64, eob_ru
     }
     let (mut k, end) = (u32::from(scan.ss), u32::from(scan.se));
     while k <= end {
-        let symbol = bits.symbol(ac)?;
+        let symbol = bits.symbol(ac)?.symbol;
         match (symbol >> 4, symbol & 15) {
             (15, 0) => k += 16,
             (r, 0) => {
@@ -231,7 +229,7 @@ fn ac_refine(bits: &mut Bits<'_>, ac: &Table, scan: &Scan, mask: &mut u64, eob_r
     let (mut k, end) = (u32::from(scan.ss), u32::from(scan.se));
     if *eob_run == 0 {
         while k <= end {
-            let symbol = bits.symbol(ac)?;
+            let symbol = bits.symbol(ac)?.symbol;
             let (mut run, size) = (symbol >> 4, symbol & 15);
             if size > 1 {
                 return Err(Fault::BadCode);

@@ -23,11 +23,43 @@ pub(super) enum Fault {
 /// Bits resolved by one look-up; the rare longer codes are searched for.
 const LOOK: u32 = 10;
 
-/// A Huffman table, made for skipping values: an entry counts the code with its extra bits.
+/// How far an end-of-block moves on: past any coefficient.
+pub(super) const END_OF_BLOCK: u32 = 128;
+
+/// What a code stands for, ready for skipping: its bits in all, and how far it moves on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Entry {
+    /// Code length and extra bits together; 0 when the code is longer than [`LOOK`].
+    bits: u8,
+    /// The symbol: a run of zeros in the high half and a size in the low half.
+    pub(super) symbol: u8,
+    /// Coefficients that the symbol passes in a sequential block, or [`END_OF_BLOCK`].
+    advance: u8,
+}
+
+impl Entry {
+    fn new(len: u32, symbol: u8) -> Self {
+        let (run, size) = (symbol >> 4, symbol & 15);
+        Self {
+            bits: len as u8 + size,
+            symbol,
+            advance: match (run, size) {
+                (15, 0) => 16,
+                (_, 0) => END_OF_BLOCK as u8,
+                _ => run + 1,
+            },
+        }
+    }
+
+    pub(super) fn advance(self) -> u32 {
+        u32::from(self.advance)
+    }
+}
+
+/// A Huffman table.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
-    /// `(code length + extra bits) << 8 | symbol`, or 0 for a longer code.
-    look: Vec<u16>,
+    look: Box<[Entry; 1 << LOOK]>,
     /// For each length: first code, number of codes, index of the first value.
     lengths: [(u32, u32, usize); 17],
     values: Vec<u8>,
@@ -36,7 +68,7 @@ pub(super) struct Table {
 impl Table {
     /// Makes the table, or `None` when the lengths are not those of a prefix code.
     fn new(counts: &[u8; 16], values: &[u8]) -> Option<Self> {
-        let mut look = vec![0u16; 1 << LOOK];
+        let mut look = Box::new([Entry::default(); 1 << LOOK]);
         let mut lengths = [(0, 0, 0); 17];
         let (mut code, mut index) = (0u32, 0usize);
         for (&count, len) in counts.iter().zip(1u32..) {
@@ -49,8 +81,7 @@ impl Table {
                 let value = *values.get(index)?;
                 if len <= LOOK {
                     let first = (code << (LOOK - len)) as usize;
-                    let entry = ((len as u16 + u16::from(value & 15)) << 8) | u16::from(value);
-                    look.get_mut(first..first + (1 << (LOOK - len)))?.fill(entry);
+                    look.get_mut(first..first + (1 << (LOOK - len)))?.fill(Entry::new(len, value));
                 }
                 code += 1;
                 index += 1;
@@ -60,15 +91,15 @@ impl Table {
         Some(Self { look, lengths, values: values.to_vec() })
     }
 
-    /// A code longer than [`LOOK`] bits at the top of `acc`: the same entry as in `look`.
+    /// A code longer than [`LOOK`] bits at the top of `acc`.
     #[cold]
-    fn search(&self, acc: u64) -> Option<u16> {
+    fn search(&self, acc: u64) -> Option<Entry> {
         for len in LOOK + 1..=16 {
             let &(first, count, index) = self.lengths.get(len as usize)?;
             let code = (acc >> (64 - len)) as u32;
             if code >= first && code - first < count {
                 let value = *self.values.get(index + (code - first) as usize)?;
-                return Some(((len as u16 + u16::from(value & 15)) << 8) | u16::from(value));
+                return Some(Entry::new(len, value));
             }
         }
         None
@@ -204,12 +235,10 @@ impl<'a> Bits<'a> {
 
     /// Reads a code and skips its extra bits (the low half of the symbol says how many).
     #[inline(always)]
-    pub(super) fn symbol(&mut self, table: &Table) -> std::result::Result<u8, Fault> {
+    pub(super) fn symbol(&mut self, table: &Table) -> std::result::Result<Entry, Fault> {
         self.refill();
-        // The index has LOOK bits and the table 2^LOOK entries, so the default is never taken.
-        let index = (self.acc >> (64 - LOOK)) as usize;
-        let mut entry = table.look.get(index).copied().unwrap_or(0);
-        if entry == 0 {
+        let mut entry = table.look[(self.acc >> (64 - LOOK)) as usize];
+        if entry.bits == 0 {
             entry = match table.search(self.acc) {
                 Some(entry) => entry,
                 // Fewer bits than the longest code: they may be the start of one.
@@ -217,8 +246,8 @@ impl<'a> Bits<'a> {
                 None => return Err(Fault::BadCode),
             };
         }
-        self.consume(u32::from(entry >> 8))?;
-        Ok(entry as u8)
+        self.consume(u32::from(entry.bits))?;
+        Ok(entry)
     }
 
     /// Drops the rest of the interval and passes the restart marker with this number (F.2.2.5).
@@ -270,12 +299,14 @@ mod tests {
 
     #[test]
     fn symbols_and_the_end() {
-        // 0 1 | 10 11 | 110, then one bit of padding
+        // 0 1 | 10 11 | 110, then bits that begin no code
         let mut bits = Bits::new(&[0b0110_1111, 0b0111_1111]);
         let table = table();
-        assert_eq!(bits.symbol(&table), Ok(1));
-        assert_eq!(bits.symbol(&table), Ok(0x12));
-        assert_eq!(bits.symbol(&table), Err(Fault::Early));
+        let mut next = || bits.symbol(&table).map(|e| (e.symbol, e.advance()));
+        assert_eq!(next(), Ok((1, 1)));
+        assert_eq!(next(), Ok((0x12, 2)));
+        assert_eq!(next(), Ok((0, END_OF_BLOCK)));
+        assert_eq!(next(), Err(Fault::Early));
     }
 
     #[test]

@@ -35,7 +35,8 @@ pub(crate) enum Depth<'a> {
 pub(crate) struct Jpeg {
     pub(crate) frame: Frame,
     pub(crate) orientation: Option<u8>,
-    /// The three components are R, G and B rather than Y, Cb and Cr.
+    /// The three components are R, G and B rather than Y, Cb and Cr. libjpeg-turbo decides itself.
+    #[cfg_attr(feature = "turbojpeg", allow(dead_code))]
     pub(crate) rgb_coded: bool,
     /// An Adobe APP14 segment was seen; its CMYK samples are stored inverted.
     pub(crate) adobe: bool,

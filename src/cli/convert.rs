@@ -1,0 +1,225 @@
+//! `tfr convert`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use tfrkit::Job;
+use tfrkit::convert::{
+    ConvertOptions, ConvertReport, Layout, OnError, Reencode, ShardCount, Verify, convert, parse_size, parse_split,
+};
+use tfrkit::dataset::Existing;
+use tfrkit::record::Compression;
+
+use super::output::{Output, count, human_bytes, shown};
+use super::{BAD_DATA, Done, GOOD, interrupt};
+
+/// Turn a directory of images into TFRecord shards
+#[derive(clap::Args)]
+#[command(after_help = "\
+SRC holds a folder of images for each class; or a folder for each split (train, val, valid, validation, test), which
+holds the class folders. JPEG and PNG files are stored as they are, byte for byte.
+
+Examples:
+  tfr convert photos shards --shards 8
+  tfr convert photos shards --split train=0.8,val=0.1,test=0.1
+  tfr convert photos shards --on-error skip --compression gzip")]
+pub(super) struct Args {
+    /// The directory of images
+    src: PathBuf,
+    /// The directory for the shards; made where it is missing
+    out: PathBuf,
+    /// The name of the only set [default: train]
+    #[arg(long, value_name = "NAME", conflicts_with = "split")]
+    name: Option<String>,
+    /// How the folders are read
+    #[arg(long, value_enum, default_value = "auto")]
+    layout: LayoutArg,
+    /// Shards of each set: a number, or by set, such as train=8,val=1
+    #[arg(long, value_name = "N", conflicts_with = "shard_size")]
+    shards: Option<ShardCount>,
+    /// The size of a shard; decides how many there are [default: 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    shard_size: Option<u64>,
+    /// Sets and their shares of each class, such as train=0.8,val=0.2
+    #[arg(long, value_name = "SHARES", value_parser = SplitParser)]
+    split: Option<Split>,
+    /// The seed of shuffle and split
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Keep the records sorted by path
+    #[arg(long)]
+    no_shuffle: bool,
+    /// Class names in the order of their numbers, one a line
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// The number of the first class
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
+    label_offset: i64,
+    /// The shards' compression
+    #[arg(long, value_name = "none|gzip|zlib", default_value = "none")]
+    compression: Compression,
+    /// How each image is checked: its structure to the last marker, every pixel decoded, or its first bytes
+    #[arg(long, value_enum, default_value = "header")]
+    verify: VerifyArg,
+    /// What to do about a file that cannot be stored: stop, or leave it out and list it
+    #[arg(long, value_enum, default_value = "fail")]
+    on_error: OnErrorArg,
+    /// Stop when more than N files were left out
+    #[arg(long, value_name = "N", requires = "on_error")]
+    max_errors: Option<u64>,
+    /// Make larger images smaller, so that their shorter side has PX pixels (they are encoded anew)
+    #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    resize_shorter: Option<u32>,
+    /// The JPEG quality of images encoded anew
+    #[arg(long, value_name = "Q", default_value_t = 90, requires = "resize_shorter", value_parser = clap::value_parser!(u8).range(1..=100))]
+    quality: u8,
+    /// Store images that are neither JPEG nor PNG (GIF, BMP, WebP, TIFF) as PNG
+    #[arg(long, value_enum)]
+    reencode: Option<ReencodeArg>,
+    /// Go on after an interruption: keep whole shards, write the rest
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Replace a set that is there already, once the new one is whole
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LayoutArg {
+    Auto,
+    Classes,
+    Splits,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum VerifyArg {
+    Header,
+    Decode,
+    None,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum OnErrorArg {
+    Fail,
+    Skip,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ReencodeArg {
+    Png,
+}
+
+/// Sets with their shares; a type of its own, since clap takes a bare `Vec` for a repeated flag.
+#[derive(Clone)]
+struct Split(Vec<(String, f64)>);
+
+#[derive(Clone)]
+struct SplitParser;
+
+impl clap::builder::TypedValueParser for SplitParser {
+    type Value = Split;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        let parser = |s: &str| parse_split(s).map(Split);
+        clap::builder::TypedValueParser::parse_ref(&parser, command, arg, value)
+    }
+}
+
+impl Args {
+    fn options(&self) -> ConvertOptions {
+        let shards = match (&self.shards, self.shard_size) {
+            (Some(count), _) => count.clone(),
+            (None, Some(bytes)) => ShardCount::OfBytes(bytes),
+            (None, None) => ShardCount::default(),
+        };
+        ConvertOptions {
+            name: self.name.clone(),
+            layout: match self.layout {
+                LayoutArg::Auto => Layout::Auto,
+                LayoutArg::Classes => Layout::Classes,
+                LayoutArg::Splits => Layout::Splits,
+            },
+            shards,
+            split: self.split.clone().map(|s| s.0).unwrap_or_default(),
+            seed: self.seed,
+            shuffle: !self.no_shuffle,
+            labels: self.labels.clone(),
+            label_offset: self.label_offset,
+            compression: self.compression,
+            verify: match self.verify {
+                VerifyArg::Header => Verify::Header,
+                VerifyArg::Decode => Verify::Decode,
+                VerifyArg::None => Verify::None,
+            },
+            on_error: match self.on_error {
+                OnErrorArg::Fail => OnError::Fail,
+                OnErrorArg::Skip => OnError::Skip(self.max_errors.unwrap_or(u64::MAX)),
+            },
+            resize_shorter: self.resize_shorter.map(|px| px as usize),
+            quality: self.quality,
+            reencode: if self.reencode.is_some() { Reencode::Png } else { Reencode::No },
+            existing: match (self.resume, self.force) {
+                (true, _) => Existing::Resume,
+                (_, true) => Existing::Replace,
+                _ => Existing::Refuse,
+            },
+            ..ConvertOptions::new(&self.src, &self.out)
+        }
+    }
+}
+
+pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
+    let stop = interrupt::flag();
+    let bar = output.bytes_bar("converting");
+    let progress = |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    };
+    let report = convert(&args.options(), &job.on_progress(&progress).stop_on(&stop));
+    bar.finish_and_clear();
+    let report = match report {
+        Ok(report) => report,
+        Err(e) => {
+            if matches!(e.class(), tfrkit::ErrorClass::Interrupted | tfrkit::ErrorClass::System) {
+                output.note("whole shards are kept; go on with `--resume`, or begin anew with `--force`");
+            }
+            return Err(e);
+        }
+    };
+    print(&report, args, output)?;
+    Ok(if report.skipped.is_empty() { GOOD } else { BAD_DATA })
+}
+
+fn print(report: &ConvertReport, args: &Args, output: &Output) -> Result<(), tfrkit::Error> {
+    for warning in &report.warnings {
+        output.warning(warning);
+    }
+    output.result(report, |out| {
+        for skipped in &report.skipped {
+            writeln!(out, "left out {}: {}", skipped.path, skipped.reason)?;
+        }
+        for (set, records) in &report.sets {
+            writeln!(out, "{set}: {}", count(*records, "record"))?;
+        }
+        let bytes = report.shards.iter().map(|s| s.bytes).sum();
+        writeln!(
+            out,
+            "{} in {} ({}) of {} written to {} in {:.2} s",
+            count(report.records, "record"),
+            count(report.shards.len() as u64, "shard"),
+            human_bytes(bytes),
+            count(report.classes.len() as u64, "class").replace("classs", "classes"),
+            shown(&args.out),
+            report.seconds,
+        )?;
+        if !report.skipped.is_empty() {
+            writeln!(out, "{} left out", count(report.skipped.len() as u64, "file"))?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,98 @@
+//! The command line: arguments are checked, one library call is made, one printer shows what came of it.
+
+mod apply;
+mod args;
+mod convert;
+//mod demo;
+mod interrupt;
+mod logger;
+mod npy;
+mod output;
+mod stream;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind as ClapError;
+use clap::{Parser, Subcommand};
+use serde_json::json;
+use tfrkit::{Error, ErrorClass, ErrorKind};
+
+use args::GlobalArgs;
+use output::Output;
+
+/// TFRecord toolkit: image folders to shards, shards inspected and validated, augmented batches streamed out of them.
+#[derive(Parser)]
+#[command(name = "tfr", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done, 1 the data are bad, 2 wrong usage, 3 could not be done, 130 interrupted.")]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Convert(convert::Args),
+    Stream(stream::Args),
+    Apply(apply::Args),
+    //    Demo(demo::Args),
+}
+
+/// What a verb ended with, where it was no error: the exit code.
+type Done = Result<u8, Error>;
+
+const GOOD: u8 = 0;
+const BAD_DATA: u8 = 1;
+
+/// Runs the command line; the exit code.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => return usage_error(&e),
+    };
+    logger::install(&cli.global);
+    let output = Output::new(&cli.global);
+    let job = cli.global.job();
+    let done = match &cli.command {
+        Command::Convert(args) => convert::run(args, job, &output),
+        Command::Stream(args) => stream::run(args, &cli.global, &output),
+        Command::Apply(args) => apply::run(args, &output),
+        //        Command::Demo(args) => demo::run(args, job, &output),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(e) if is_closed_pipe(&e) => ExitCode::SUCCESS,
+        Err(e) => {
+            output.error(&e);
+            ExitCode::from(exit_code(&e))
+        }
+    }
+}
+
+fn exit_code(e: &Error) -> u8 {
+    match e.class() {
+        ErrorClass::Data => BAD_DATA,
+        ErrorClass::Usage => 2,
+        ErrorClass::System => 3,
+        ErrorClass::Interrupted => 130,
+    }
+}
+
+/// Whether the reader of our output has gone away, which is its right.
+fn is_closed_pipe(e: &Error) -> bool {
+    matches!(e.kind(), ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn usage_error(e: &clap::Error) -> ExitCode {
+    // Nothing can be done where even this cannot be printed.
+    let _ = e.print();
+    if matches!(e.kind(), ClapError::DisplayHelp | ClapError::DisplayVersion) {
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args().any(|a| a == "--json") {
+        println!("{}", json!({"error": {"kind": "usage", "message": e.render().to_string()}}));
+    }
+    ExitCode::from(2)
+}

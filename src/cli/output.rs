@@ -1,0 +1,131 @@
+//! What the command prints: results to stdout, as text or JSON; the rest to stderr.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tfrkit::{Error, Result};
+
+use super::args::GlobalArgs;
+
+/// Prints for a verb.
+pub(super) struct Output {
+    pub(super) json: bool,
+    quiet: bool,
+}
+
+impl Output {
+    pub(super) fn new(global: &GlobalArgs) -> Self {
+        Output { json: global.json, quiet: global.quiet }
+    }
+
+    /// Prints the result: as one line of JSON, or by `text`.
+    pub(super) fn result(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<()> {
+        let mut out = io::stdout().lock();
+        if self.json {
+            let line = serde_json::to_string(value).map_err(io::Error::from)?;
+            writeln!(out, "{line}")?;
+        } else {
+            text(&mut out)?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Says what is being done, where anybody wants to know.
+    pub(super) fn note(&self, text: impl Display) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Says what a person should know.
+    pub(super) fn warning(&self, text: impl Display) {
+        self.note(format_args!("warning: {text}"));
+    }
+
+    /// Prints an error, and what to do about it.
+    pub(super) fn error(&self, e: &Error) {
+        eprintln!("error: {e}");
+        if let Some(hint) = e.hint() {
+            eprintln!("  help: {hint}");
+        }
+        if self.json {
+            // The exit code tells all the same where stdout is gone.
+            let _ = writeln!(io::stdout(), "{}", error_json(e));
+        }
+    }
+
+    /// A progress bar over bytes, seen on a terminal only.
+    pub(super) fn bytes_bar(&self, what: &'static str) -> ProgressBar {
+        let bar = ProgressBar::new(0);
+        if self.quiet || !io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        let template = "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(what);
+        bar
+    }
+}
+
+fn error_json(e: &Error) -> Value {
+    let at = e.location();
+    let path = at.path.as_ref().map(|p| p.to_string_lossy());
+    json!({"error": {
+        "kind": e.kind_name(),
+        "message": e.to_string(),
+        "path": path,
+        "record": at.record,
+        "offset": at.offset,
+        "help": e.hint(),
+    }})
+}
+
+/// A number of bytes for people.
+pub(super) fn human_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// `1 record`, `2 records`.
+pub(super) fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A path as a person typed it.
+pub(super) fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_for_people() {
+        for (bytes, text) in
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1_500_000, "1.4 MiB"), (34 << 30, "34.0 GiB")]
+        {
+            assert_eq!(human_bytes(bytes), text);
+        }
+        assert_eq!((count(1, "shard"), count(0, "shard")), ("1 shard".to_owned(), "0 shards".to_owned()));
+    }
+}

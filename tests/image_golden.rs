@@ -1,0 +1,422 @@
+//! Against TensorFlow 2.21's values: operations, random draws and decoded pixels.
+//!
+//! The values are made by fixtures/ops/make_ops.py and fixtures/images/make_images.py.
+
+use std::path::PathBuf;
+
+use tfrkit::image::ops::{self, Normalizer, Rect};
+use tfrkit::image::random::{self, SeedPair};
+use tfrkit::image::{
+    Channels, Dct, DecodeOptions, Decoder, ImageBuf, Resizer, Shape, Truncated, decode_any, probe_header,
+    verify_entropy,
+};
+
+/// Most that a float may differ from TensorFlow's, in levels: 1e-5 of the range.
+const TOLERANCE: f32 = 1e-5 * 255.0;
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+fn bytes(name: &str) -> Vec<u8> {
+    std::fs::read(path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> T {
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
+}
+
+enum Array {
+    U8(ImageBuf<u8>),
+    F32(ImageBuf<f32>),
+}
+
+impl Array {
+    /// Reads `dtype HxWxC offset` out of the blob.
+    fn read(blob: &[u8], description: &str) -> Self {
+        let words: Vec<&str> = description.split_whitespace().collect();
+        let dims: Vec<usize> = words[1].split('x').map(number).collect();
+        let shape = Shape::new(dims[0], dims[1], dims[2]);
+        let from = &blob[number(words[2])..];
+        let len = shape.checked_len().unwrap();
+        match words[0] {
+            "u8" => Self::U8(ImageBuf::from_pixels(shape, from[..len].to_vec()).unwrap()),
+            _ => {
+                let values = from[..4 * len].chunks(4);
+                let values = values.map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+                Self::F32(ImageBuf::from_pixels(shape, values.collect()).unwrap())
+            }
+        }
+    }
+}
+
+/// Runs `check` on each case of `name` in ops.txt: parameters, input, output.
+fn cases(name: &str, mut check: impl FnMut(&dyn Fn(&str) -> f64, Array, Array, &str)) {
+    let blob = bytes("ops/ops.bin");
+    let mut count = 0;
+    for line in text("ops/ops.txt").lines() {
+        let parts: Vec<&str> = line.split(" : ").collect();
+        let mut words = parts[0].split_whitespace();
+        if words.next() != Some(name) {
+            continue;
+        }
+        let params: Vec<&str> = words.collect();
+        let param = |key: &str| {
+            let found = params.iter().find_map(|p| p.strip_prefix(key)?.strip_prefix('='));
+            number(found.unwrap_or_else(|| panic!("no {key} in {line}")))
+        };
+        let (input, output) = (Array::read(&blob, parts[1]), Array::read(&blob, parts[2]));
+        check(&param, input, output, line);
+        count += 1;
+    }
+    assert!(count > 0, "no case of {name}");
+}
+
+#[track_caller]
+fn close(ours: &ImageBuf<f32>, theirs: &Array, tolerance: f32, line: &str) {
+    let Array::F32(theirs) = theirs else { panic!("{line}: TensorFlow gave u8") };
+    assert_eq!(ours.shape(), theirs.shape(), "{line}");
+    for (i, (a, b)) in ours.pixels().iter().zip(theirs.pixels()).enumerate() {
+        assert!((a - b).abs() <= tolerance, "{line}: value {i} is {a}, not {b}");
+    }
+}
+
+#[track_caller]
+fn equal(ours: &ImageBuf<u8>, theirs: &Array, line: &str) {
+    let Array::U8(theirs) = theirs else { panic!("{line}: TensorFlow gave f32") };
+    assert!(ours == theirs, "{line}: {ours:?} is not {theirs:?}");
+}
+
+#[test]
+fn resize() {
+    let mut resizer = Resizer::new();
+    cases("resize", |_, input, output, line| {
+        let Array::F32(theirs) = &output else { panic!("{line}") };
+        let size = (theirs.shape().height, theirs.shape().width);
+        let mut ours = ImageBuf::empty();
+        match &input {
+            Array::U8(image) => resizer.resize(image, size, &mut ours),
+            Array::F32(image) => resizer.resize(image, size, &mut ours),
+        }
+        .unwrap();
+        close(&ours, &output, TOLERANCE, line);
+    });
+}
+
+macro_rules! exact {
+    ($name:ident, $op:expr) => {
+        #[test]
+        fn $name() {
+            cases(stringify!($name), |param, input, output, line| match input {
+                Array::U8(mut image) => {
+                    $op(&mut image, param);
+                    equal(&image, &output, line);
+                }
+                Array::F32(mut image) => {
+                    $op(&mut image, param);
+                    close(&image, &output, 0.0, line);
+                }
+            });
+        }
+    };
+}
+
+type Param<'a> = &'a dyn Fn(&str) -> f64;
+
+fn crop<T: Copy + Default>(image: &mut ImageBuf<T>, param: Param<'_>) {
+    let [y, x, height, width] = ["y", "x", "h", "w"].map(|key| param(key) as usize);
+    let rect = Rect { y, x, height, width };
+    ops::crop_to_bounding_box(image, rect).unwrap();
+}
+
+fn flip_lr<T: Copy>(image: &mut ImageBuf<T>, _: Param<'_>) {
+    ops::flip_left_right(image);
+}
+
+fn flip_ud<T: Copy>(image: &mut ImageBuf<T>, _: Param<'_>) {
+    ops::flip_up_down(image);
+}
+
+exact!(flip_left_right, flip_lr);
+exact!(flip_up_down, flip_ud);
+exact!(crop_to_bounding_box, crop);
+
+#[test]
+fn adjust_brightness() {
+    cases("adjust_brightness", |param, input, output, line| {
+        let delta = param("delta") as f32;
+        match input {
+            Array::U8(mut image) => {
+                ops::adjust_brightness_u8(&mut image, delta);
+                equal(&image, &output, line);
+            }
+            Array::F32(mut image) => {
+                ops::adjust_brightness(&mut image, delta);
+                close(&image, &output, 0.0, line);
+            }
+        }
+    });
+}
+
+#[test]
+fn adjust_contrast() {
+    cases("adjust_contrast", |param, input, output, line| {
+        let factor = param("factor") as f32;
+        match input {
+            Array::U8(mut image) => {
+                ops::adjust_contrast_u8(&mut image, factor);
+                equal(&image, &output, line);
+            }
+            Array::F32(mut image) => {
+                ops::adjust_contrast(&mut image, factor);
+                close(&image, &output, TOLERANCE, line);
+            }
+        }
+    });
+}
+
+#[test]
+fn normalize() {
+    let normalizer = Normalizer::new(&[123.68, 116.779, 103.939], &[58.393, 57.12, 57.375]).unwrap();
+    cases("normalize", |_, input, output, line| {
+        let ours = match input {
+            Array::U8(image) => {
+                let mut out = ImageBuf::zeros(image.shape()).unwrap();
+                let whole = Rect::whole(image.shape());
+                normalizer.crop_u8_into(&image, whole, out.pixels_mut()).unwrap();
+                out
+            }
+            Array::F32(mut image) => {
+                normalizer.apply(&mut image).unwrap();
+                image
+            }
+        };
+        close(&ours, &output, 1e-5, line);
+    });
+}
+
+#[test]
+fn central_crop() {
+    for line in text("ops/central_crop.txt").lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let shape = Shape::new(number(words[1]), number(words[2]), 3);
+        let rect = ops::central_crop_rect(shape, number(words[0])).unwrap();
+        let ours = [rect.y, rect.x, rect.height, rect.width].map(|v| v.to_string());
+        assert_eq!(ours, words[3..], "{line}");
+    }
+}
+
+fn hex(text: &str) -> f32 {
+    f32::from_bits(u32::from_str_radix(text, 16).unwrap())
+}
+
+#[test]
+fn draws() {
+    for line in text("ops/draws.txt").lines() {
+        let (call, result) = line.split_once(" : ").unwrap();
+        let words: Vec<&str> = call.split_whitespace().collect();
+        let seed = SeedPair([number(words[1]), number(words[2])]);
+        let bits = |v: f32| format!("{:08x}", v.to_bits());
+        let args = &words[3..];
+        let ours = match words[0] {
+            "uniform" => bits(random::uniform(seed, hex(args[0]), hex(args[1]))),
+            "brightness" => bits(random::random_brightness(seed, hex(args[0])).unwrap()),
+            "contrast" => bits(random::random_contrast(seed, hex(args[0]), hex(args[1])).unwrap()),
+            "flip" => usize::from(random::random_flip(seed)).to_string(),
+            "crop" => {
+                let [h, w, ch, cw] = [0, 1, 2, 3].map(|i| number(args[i]));
+                let (y, x) = random::random_crop(seed, (h, w), (ch, cw)).unwrap();
+                format!("{y} {x}")
+            }
+            other => panic!("unknown draw {other}"),
+        };
+        assert_eq!(ours, result, "{line}");
+    }
+}
+
+/// Each line of pixels.txt: file, decode arguments, and TensorFlow's image.
+fn decoded(mut check: impl FnMut(&str, &str, ImageBuf<u8>)) {
+    let blob = bytes("images/pixels.bin");
+    for line in text("images/pixels.txt").lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [h, w, c, offset] = [2, 3, 4, 5].map(|i| number::<usize>(words[i]));
+        let pixels = blob[offset..offset + h * w * c].to_vec();
+        let image = ImageBuf::from_pixels(Shape::new(h, w, c), pixels).unwrap();
+        check(words[0], words[1], image);
+    }
+}
+
+fn options(how: &str) -> DecodeOptions {
+    DecodeOptions {
+        channels: if how.ends_with("gray") { Channels::Gray } else { Channels::Rgb },
+        ..DecodeOptions::default()
+    }
+}
+
+#[test]
+fn png_pixels_are_tensorflows() {
+    decoded(|name, how, theirs| {
+        if how.starts_with("png") {
+            let mut decoder = Decoder::new(options(how)).unwrap();
+            let ours = decoder.decode(&bytes(&format!("images/{name}"))).unwrap();
+            assert!(ours == theirs, "{name} {how}:\n{ours:?}\n{theirs:?}");
+        }
+    });
+}
+
+/// With libjpeg-turbo every pixel is TensorFlow's; without, within the stated levels of ISLOW.
+#[test]
+fn jpeg_pixels() {
+    decoded(|name, how, theirs| {
+        let dct = match how.split('_').next() {
+            Some("islow") => Dct::Islow,
+            Some("ifast") if cfg!(feature = "turbojpeg") => Dct::Auto,
+            _ => return,
+        };
+        let options = DecodeOptions { dct, ..options(how) };
+        let file = bytes(&format!("images/{name}"));
+        let ours = Decoder::new(options).unwrap().decode(&file).unwrap();
+        assert_eq!(ours.shape(), theirs.shape(), "{name} {how}");
+        let pairs = ours.pixels().iter().zip(theirs.pixels());
+        let worst = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        let allowed = if cfg!(feature = "turbojpeg") { 0 } else { 5 };
+        assert!(worst <= allowed, "{name} {how}: {worst} levels");
+    });
+}
+
+const JPEGS: [&str; 11] = [
+    "color420.jpg",
+    "color422.jpg",
+    "color444.jpg",
+    "progressive.jpg",
+    "gray.jpg",
+    "cmyk.jpg",
+    "rgbcoded.jpg",
+    "flat.jpg",
+    "restart.jpg",
+    "prog_restart.jpg",
+    "exif6.jpg",
+];
+
+#[test]
+fn every_cut_of_every_jpeg_is_refused() {
+    let mut decoder = Decoder::new(DecodeOptions::default()).unwrap();
+    let limits = DecodeOptions::default().limits;
+    for name in JPEGS {
+        let file = bytes(&format!("images/{name}"));
+        decoder.decode(&file).unwrap_or_else(|e| panic!("{name}: {e}"));
+        for cut in 0..file.len() {
+            let bytes = &file[..cut];
+            assert!(probe_header(bytes, &limits).is_err(), "{name} at {cut}");
+            assert!(decoder.decode(bytes).is_err(), "{name} at {cut}");
+        }
+    }
+}
+
+/// The case that both libraries' lenient modes let pass: the data end early, and an EOI follows.
+#[test]
+fn every_cut_with_an_eoi_is_refused() {
+    let mut decoder = Decoder::new(DecodeOptions::default()).unwrap();
+    let limits = DecodeOptions::default().limits;
+    for name in JPEGS {
+        let file = bytes(&format!("images/{name}"));
+        // The last two bytes are EOI; a cut just before it, or one that loses only bits of
+        // padding, gives a complete image.
+        for cut in 2..file.len() - 2 {
+            let closed = [&file[..cut], b"\xff\xd9"].concat();
+            if verify_entropy(&closed, &limits).is_ok() {
+                let same = decoder.decode(&closed).unwrap() == decoder.decode(&file).unwrap();
+                assert!(same, "{name} at {cut} of {}", file.len());
+            } else {
+                assert!(decoder.decode(&closed).is_err(), "{name} at {cut}");
+            }
+        }
+        let half = [&file[..file.len() / 2], b"\xff\xd9"].concat();
+        assert!(decoder.decode(&half).is_err(), "{name} at half");
+    }
+}
+
+#[test]
+fn accept_takes_half_an_image() {
+    let options = DecodeOptions { truncated: Truncated::Accept, ..DecodeOptions::default() };
+    let mut decoder = Decoder::new(options).unwrap();
+    let file = bytes("images/color420.jpg");
+    let half = decoder.decode(&file[..file.len() * 3 / 4]).unwrap();
+    assert_eq!(half.shape(), Shape::new(45, 61, 3));
+}
+
+/// One bad image does not harm those after it on the same decoder.
+#[test]
+fn a_decoder_recovers_from_every_error() {
+    let good = bytes("images/color420.jpg");
+    let mut decoder = Decoder::new(DecodeOptions::default()).unwrap();
+    let expected = decoder.decode(&good).unwrap();
+    // A marker that libjpeg does not know, in the header; and a frame that is cut.
+    let unknown = [&good[..2], b"\xff\xde\0\x02", &good[2..]].concat();
+    for bad in [&unknown[..], &good[..good.len() / 2], b"\xff\xd8\xff", b""] {
+        let _ = decoder.decode(bad);
+        assert!(decoder.decode(&good).unwrap() == expected);
+    }
+}
+
+/// Damage of any byte gives an error or an image, never a panic or an endless loop.
+#[test]
+fn damaged_bytes_never_panic() {
+    let accept = DecodeOptions { truncated: Truncated::Accept, ..DecodeOptions::default() };
+    let mut decoders = [DecodeOptions::default(), accept].map(|o| Decoder::new(o).unwrap());
+    for name in JPEGS.iter().chain(&["rgb.png", "palette_trns.png", "gray16.png"]) {
+        let file = bytes(&format!("images/{name}"));
+        for (at, flip) in (0..file.len()).zip([0xFF, 0x01, 0x80].into_iter().cycle()) {
+            let mut bad = file.clone();
+            bad[at] ^= flip;
+            // A damaged size can ask for a large image; keep the test quick.
+            let small = tfrkit::image::probe_magic(&bad)
+                .ok()
+                .and_then(|(_, probe)| probe)
+                .is_none_or(|p| p.height * p.width < 10_000);
+            if small {
+                let _ = decoders[at % 2].decode(&bad);
+            }
+        }
+    }
+}
+
+#[test]
+fn gray_is_the_luma_plane_and_rgb_repeats_gray() {
+    let gray = |name: &str| {
+        let mut decoder = Decoder::new(options("gray")).unwrap();
+        decoder.decode(&bytes(&format!("images/{name}"))).unwrap()
+    };
+    let rgb = |name: &str| {
+        let mut decoder = Decoder::new(options("rgb")).unwrap();
+        decoder.decode(&bytes(&format!("images/{name}"))).unwrap()
+    };
+    let repeated = gray("gray.jpg").pixels().iter().flat_map(|&v| [v; 3]).collect::<Vec<_>>();
+    assert_eq!(rgb("gray.jpg").pixels(), repeated);
+    for name in ["color420.jpg", "color422.jpg", "progressive.jpg", "restart.jpg", "rgbcoded.jpg"] {
+        let (color, luma) = (rgb(name), gray(name));
+        for (pixel, &y) in color.pixels().chunks(3).zip(luma.pixels()) {
+            let clipped = pixel.iter().any(|&v| v == 0 || v == 255);
+            let sum = 0.299 * f64::from(pixel[0]) + 0.587 * f64::from(pixel[1]) + 0.114 * f64::from(pixel[2]);
+            assert!(clipped || (sum - f64::from(y)).abs() < 2.0, "{name}: {pixel:?} and {y}");
+        }
+    }
+    let mut decoder = Decoder::new(options("gray")).unwrap();
+    assert!(decoder.decode(&bytes("images/cmyk.jpg")).is_err());
+}
+
+#[test]
+fn decode_any_has_the_shape() {
+    let limits = DecodeOptions::default().limits;
+    for name in ["color420.jpg", "rgba.png", "graya.png"] {
+        let file = bytes(&format!("images/{name}"));
+        let probe = probe_header(&file, &limits).unwrap();
+        let image = decode_any(&file, &limits).unwrap();
+        let shape = Shape::new(probe.height, probe.width, probe.channels);
+        assert_eq!(image.shape(), shape, "{name}");
+    }
+}
