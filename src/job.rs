@@ -5,52 +5,29 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Io;
 
-/// Settings of a whole job (`convert`, `inspect`): threads, reading, progress, stopping.
+/// How a whole job (`convert`, `inspect`) runs: threads, reading, progress, stopping.
 ///
 /// ```
 /// use tfrkit::Job;
 ///
-/// let job = Job::default().threads(2).on_progress(&|done, total| eprintln!("{done} of {total}"));
+/// let report = |done, total| eprint!("\r{done} of {total}");
+/// let job = Job { threads: 2, on_progress: Some(&report), ..Default::default() };
 /// # let _ = job;
 /// ```
 #[derive(Clone, Copy, Default)]
 pub struct Job<'a> {
-    threads: usize,
-    io: Io,
-    progress: Option<&'a (dyn Fn(u64, u64) + Sync)>,
-    stop: Option<&'a AtomicBool>,
+    /// How many threads work. Default: 0, as many as the machine runs at once.
+    pub threads: usize,
+    /// How shards are brought into memory. Default: [`Io::Auto`].
+    pub io: Io,
+    /// Is called as the job goes on, from any of its threads: with the bytes done and the bytes in all (0 where that is
+    /// not known).
+    pub on_progress: Option<&'a (dyn Fn(u64, u64) + Sync)>,
+    /// Ends the job soon after it becomes `true`, with [`ErrorKind::Interrupted`].
+    pub stop: Option<&'a AtomicBool>,
 }
 
 impl<'a> Job<'a> {
-    /// Sets the number of threads. Default: 0, as many as the machine runs at once.
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = threads;
-        self
-    }
-
-    /// Sets how files are brought into memory. Default: [`Io::Auto`].
-    pub fn io(mut self, io: Io) -> Self {
-        self.io = io;
-        self
-    }
-
-    /// Sets what is called as the job goes on, from any of its threads: with the work done and the whole work, in the
-    /// unit that the job's docs name.
-    pub fn on_progress(mut self, progress: &'a (dyn Fn(u64, u64) + Sync)) -> Self {
-        self.progress = Some(progress);
-        self
-    }
-
-    /// Sets a flag that stops the job soon after it is raised, with [`ErrorKind::Interrupted`].
-    pub fn stop_on(mut self, flag: &'a AtomicBool) -> Self {
-        self.stop = Some(flag);
-        self
-    }
-
-    pub(crate) fn read_io(&self) -> Io {
-        self.io
-    }
-
     /// The number of threads, the default resolved.
     pub(crate) fn thread_count(&self) -> usize {
         match self.threads {
@@ -78,7 +55,7 @@ impl<'a> Job<'a> {
 
     /// A counter of work done out of `total`, which reports to the job.
     pub(crate) fn counter(&self, total: u64) -> Counter<'a> {
-        Counter { done: AtomicU64::new(0), total, progress: self.progress }
+        Counter { done: AtomicU64::new(0), total, progress: self.on_progress }
     }
 }
 

@@ -77,7 +77,7 @@ fn a_length_of_2_to_the_63_is_refused_at_once() {
         assert!(error.to_string().contains("9223372036854775808"), "{error}");
     }
     // Also where the limit allows it: there are not as many bytes, and none are allocated.
-    let options = ReadOptions::default().max_record_len(u64::MAX);
+    let options = ReadOptions { max_record_len: u64::MAX, ..Default::default() };
     let mut record = Record::default();
     let mut reader = Reader::with_options(&data[..], options).unwrap();
     let error = loop {
@@ -144,7 +144,7 @@ proptest! {
         data in prop::collection::vec(any::<u8>(), 0..400),
         crc in prop_oneof![Just(CrcCheck::Full), Just(CrcCheck::Lengths)],
     ) {
-        let options = ReadOptions::default().crc(crc).on_corrupt(OnCorrupt::Continue);
+        let options = ReadOptions { crc, on_corrupt: OnCorrupt::Continue, ..Default::default() };
         let shard = Shard::from_bytes(data.clone()).with_options(options);
         let bytes: u64 = shard.records().filter_map(Result::ok).map(|r| r.frame_len()).sum();
         prop_assert!(bytes <= data.len() as u64);
@@ -162,7 +162,7 @@ proptest! {
             let at = byte % data.len();
             data[at] ^= 1 << bit;
         }
-        let options = ReadOptions::default().on_corrupt(OnCorrupt::Continue);
+        let options = ReadOptions { on_corrupt: OnCorrupt::Continue, ..Default::default() };
         for record in Shard::from_bytes(data).with_options(options).records().flatten() {
             prop_assert_eq!(record.payload, &good[record.index as usize][..]);
         }

@@ -34,7 +34,7 @@ impl GlobalArgs {
     }
 
     pub(super) fn job(&self) -> Job<'static> {
-        Job::default().threads(self.threads()).io(self.io)
+        Job { threads: self.threads(), io: self.io, ..Default::default() }
     }
 }
 

@@ -180,7 +180,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         bar.set_length(total);
         bar.set_position(done);
     };
-    let report = convert(&args.options(), &job.on_progress(&progress).stop_on(&stop));
+    let report = convert(&args.options(), &Job { on_progress: Some(&progress), stop: Some(&stop), ..job });
     bar.finish_and_clear();
     let report = match report {
         Ok(report) => report,

@@ -68,15 +68,17 @@ pub(super) fn run(args: &Args, global: &GlobalArgs, output: &Output) -> Done {
     interrupt::exit_at_once();
     let set = resolve(&args.paths)?.one(args.set.as_deref())?;
     let pipeline = args.pipeline.read()?;
-    let mut options = LoaderOptions::default();
-    options.mode = args.mode.into();
-    options.batch = args.batch.map(|n| n as usize);
-    options.epochs = args.epochs;
-    options.seed = args.seed;
-    options.rank = args.rank;
-    options.world = args.world;
-    options.threads = global.threads();
-    options.io = global.io;
+    let options = LoaderOptions {
+        mode: args.mode.into(),
+        batch: args.batch.map(|n| n as usize),
+        epochs: args.epochs,
+        seed: args.seed,
+        rank: args.rank,
+        world: args.world,
+        threads: global.threads(),
+        io: global.io,
+        ..Default::default()
+    };
     if let Some(dir) = &args.save_npy {
         std::fs::create_dir_all(dir).map_err(|e| Error::from(e).at_path(dir))?;
     }

@@ -28,7 +28,7 @@ pub fn idx_path(shard: &Path) -> PathBuf {
 /// The spans of a shard's records, found by walking its headers. Lengths are verified, payloads are not; a cut
 /// record is an error, not a short span.
 pub fn build_index(shard: &Path, io: Io) -> Result<Vec<Span>> {
-    let options = ReadOptions::default().crc(CrcCheck::Lengths);
+    let options = ReadOptions { crc: CrcCheck::Lengths, ..Default::default() };
     let mut source = RecordSource::open(shard, io, options)?;
     if source.compression() != Compression::None {
         return Err(Error::usage_hint(

@@ -8,7 +8,7 @@ use globset::GlobBuilder;
 
 use super::names::{NumberedName, is_shard_name, set_of, shard_file_name};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Compression, ReadOptions, RecordSource, frame};
+use crate::record::{Compression, ReadOptions, RecordSource};
 
 /// Shards that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,8 +141,7 @@ fn directory(dir: &Path) -> Result<Vec<PathBuf>> {
 /// Whether the file's first header verifies.
 fn starts_like_a_shard(path: &Path) -> bool {
     let Ok(file) = File::open(path) else { return false };
-    let options = ReadOptions::default().max_record_len(frame::MAX_RECORD_LEN);
-    RecordSource::from_stream(Box::new(file), Some(path), options).is_ok_and(|mut source| {
+    RecordSource::from_stream(Box::new(file), Some(path), ReadOptions::default()).is_ok_and(|mut source| {
         source.compression() != Compression::None || matches!(source.next_record(), Ok(Some(_)))
     })
 }

@@ -33,9 +33,8 @@ pub enum Tail {
     Uneven,
 }
 
-/// How a loader runs.
+/// How a loader runs: `LoaderOptions { batch: Some(64), ..Default::default() }`.
 #[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
 pub struct LoaderOptions {
     /// Which op list runs. Training shuffles as the pipeline says, evaluation never does. Default: training.
     pub mode: Mode,

@@ -139,7 +139,7 @@ fn count_compressed(path: &Path, io: Io) -> Result<u64> {
     {
         return Ok(entry.records);
     }
-    let mut source = RecordSource::open(path, io, ReadOptions::default().crc(CrcCheck::Lengths))?;
+    let mut source = RecordSource::open(path, io, ReadOptions { crc: CrcCheck::Lengths, ..Default::default() })?;
     let mut count = 0;
     while source.next_record()?.is_some() {
         count += 1;

@@ -21,9 +21,8 @@ pub enum OnCorrupt {
     Continue,
 }
 
-/// How records are read.
+/// How records are read: `ReadOptions { crc: CrcCheck::Lengths, ..Default::default() }`.
 #[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
 pub struct ReadOptions {
     /// Which CRCs are verified. Default: all.
     pub crc: CrcCheck,
@@ -40,24 +39,6 @@ impl Default for ReadOptions {
 }
 
 impl ReadOptions {
-    /// Sets which CRCs are verified.
-    pub fn crc(mut self, crc: CrcCheck) -> Self {
-        self.crc = crc;
-        self
-    }
-
-    /// Sets the longest payload accepted.
-    pub fn max_record_len(mut self, bytes: u64) -> Self {
-        self.max_record_len = bytes;
-        self
-    }
-
-    /// Sets whether reading goes on behind a damaged payload.
-    pub fn on_corrupt(mut self, on_corrupt: OnCorrupt) -> Self {
-        self.on_corrupt = on_corrupt;
-        self
-    }
-
     /// Whether a walk may go on after `error`.
     pub(super) fn goes_on(&self, error: &FrameError) -> bool {
         self.on_corrupt == OnCorrupt::Continue && matches!(error, FrameError::DataCrc { .. })
@@ -350,7 +331,7 @@ mod tests {
         data[13] ^= 1;
         let results: Vec<_> = Reader::new(&data[..]).unwrap().into_records().collect();
         assert_eq!(results.len(), 1);
-        let options = ReadOptions::default().on_corrupt(OnCorrupt::Continue);
+        let options = ReadOptions { on_corrupt: OnCorrupt::Continue, ..Default::default() };
         let results: Vec<_> = Reader::with_options(&data[..], options).unwrap().into_records().collect();
         assert_eq!(results.iter().map(|r| r.is_ok()).collect::<Vec<_>>(), [false, true, true]);
         assert_eq!(results[2].as_ref().unwrap().offset, 37);

@@ -230,7 +230,7 @@ mod tests {
         let shard = Shard::from_bytes(data);
         let errors = |s: &Shard| s.records().filter_map(Result::err).collect::<Vec<_>>();
         assert_eq!(shard.records().count(), 5);
-        let shard = shard.with_options(ReadOptions::default().on_corrupt(OnCorrupt::Continue));
+        let shard = shard.with_options(ReadOptions { on_corrupt: OnCorrupt::Continue, ..Default::default() });
         assert_eq!(shard.records().count(), 10);
         let errors = errors(&shard);
         assert_eq!(errors.len(), 1);

@@ -155,10 +155,7 @@ struct Streamed {
 
 fn stream(shards: &Path) -> Result<Streamed> {
     let set = resolve(&[shards.to_string_lossy()])?.one(Some("train"))?;
-    let mut options = LoaderOptions::default();
-    options.batch = Some(BATCH);
-    options.epochs = EPOCHS;
-    options.seed = SEED;
+    let options = LoaderOptions { batch: Some(BATCH), epochs: EPOCHS, seed: SEED, ..Default::default() };
     let start = Instant::now();
     let mut images = 0;
     for batch in Loader::open(&set, &Pipeline::preset("basic")?, options)? {

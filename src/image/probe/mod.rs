@@ -9,7 +9,6 @@ use super::sniff::{Format, sniff};
 
 /// Bounds checked against an image's header before anything is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// Most pixels (height x width). Default 178,956,970, as in Pillow.
     pub max_pixels: u64,
