@@ -5,6 +5,7 @@ pub mod dataset;
 mod error;
 pub mod example;
 pub mod image;
+pub mod inspect;
 mod job;
 pub mod pipeline;
 pub mod record;

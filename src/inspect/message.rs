@@ -1,0 +1,216 @@
+//! What the payloads of a set are: Examples, SequenceExamples, or something of somebody's own.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use prost::Message as _;
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::example::{ExampleView, FeatureView, Kind, SequenceExample};
+use crate::image;
+use crate::record::{Io, OnCorrupt, ReadOptions, RecordSource};
+
+/// How many whole records tell what a set holds.
+pub(super) const TELLING: usize = 16;
+
+/// How many damaged records are passed over in the search for whole ones.
+const MAX_DAMAGED: usize = 1000;
+
+/// The message that payloads hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub enum MessageType {
+    /// `tf.train.Example`.
+    Example,
+    /// `tf.train.SequenceExample`.
+    SequenceExample,
+    /// Neither: bytes of somebody's own, which a TFRecord file may hold as well.
+    #[serde(rename = "raw")]
+    Raw,
+}
+
+impl MessageType {
+    /// The name in JSON: `Example`, `SequenceExample`, `raw`.
+    pub fn name(self) -> &'static str {
+        match self {
+            MessageType::Example => "Example",
+            MessageType::SequenceExample => "SequenceExample",
+            MessageType::Raw => "raw",
+        }
+    }
+
+    /// What a payload is. `None` for an empty one, which every message encodes to.
+    ///
+    /// A message that has none of the fields of either is raw: other protobuf messages would pass for an Example
+    /// without features otherwise.
+    pub(super) fn of(payload: &[u8]) -> Option<Self> {
+        if payload.is_empty() {
+            return None;
+        }
+        let payload = Bytes::copy_from_slice(payload);
+        let Ok(outer) = Outer::decode(payload.clone()) else { return Some(MessageType::Raw) };
+        Some(match (outer.features.is_empty(), outer.feature_lists.is_empty()) {
+            (_, false) if SequenceExample::decode(payload.clone()).is_ok() => MessageType::SequenceExample,
+            (false, _) if walk(&payload, |_, _| {}).is_ok() => MessageType::Example,
+            _ => MessageType::Raw,
+        })
+    }
+}
+
+/// Counts what payloads are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Votes([u64; 3]);
+
+impl Votes {
+    /// Counts a payload; what it is.
+    pub(super) fn add(&mut self, payload: &[u8]) -> Option<MessageType> {
+        let message = MessageType::of(payload)?;
+        self.0[message as usize] += 1;
+        Some(message)
+    }
+
+    /// Counts what others have counted.
+    pub(super) fn merge(&mut self, other: Votes) {
+        self.0.iter_mut().zip(other.0).for_each(|(a, b)| *a += b);
+    }
+
+    /// What most payloads are; raw only where none is anything else. `None` where all were empty.
+    pub(super) fn winner(self) -> Option<MessageType> {
+        match self.0 {
+            [0, 0, 0] => None,
+            [0, 0, _] => Some(MessageType::Raw),
+            [examples, sequences, _] if sequences > examples => Some(MessageType::SequenceExample),
+            _ => Some(MessageType::Example),
+        }
+    }
+}
+
+/// The outermost fields of both messages, undecoded.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Outer {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    features: Vec<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    feature_lists: Vec<Bytes>,
+}
+
+/// Reads an Example through to its last value, and gives every feature that has a kind to `f`.
+pub(super) fn walk<'a>(payload: &'a [u8], mut f: impl FnMut(&'a str, &FeatureView<'a>)) -> Result<()> {
+    let mut damaged = Ok(());
+    ExampleView::new(payload).for_each(|key, feature| {
+        let Some(feature) = feature else { return };
+        if damaged.is_ok() {
+            damaged = walk_values(&feature);
+        }
+        f(key, &feature);
+    })?;
+    damaged
+}
+
+fn walk_values(feature: &FeatureView<'_>) -> Result<()> {
+    match feature.kind() {
+        Kind::Bytes => feature.bytes()?.try_for_each(|v| v.map(drop)),
+        Kind::Float => feature.floats()?.try_for_each(|v| v.map(drop)),
+        Kind::Int64 => feature.int64s()?.try_for_each(|v| v.map(drop)),
+    }
+}
+
+/// What a set holds, told by its first whole records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Profile {
+    /// The message. Example where nothing tells.
+    pub(super) message: MessageType,
+    /// The feature that holds an encoded image.
+    pub(super) image_key: Option<&'static str>,
+}
+
+impl Profile {
+    /// Of payloads at hand.
+    pub(super) fn of_payloads(payloads: &[&[u8]]) -> Self {
+        let mut votes = Votes::default();
+        for payload in payloads {
+            votes.add(payload);
+        }
+        let message = votes.winner().unwrap_or(MessageType::Example);
+        let mut key = None;
+        for payload in payloads {
+            let Ok([encoded, image]) = ExampleView::new(payload).find(["image/encoded", "image"]) else { continue };
+            if encoded.is_some_and(|f| f.kind() == Kind::Bytes) {
+                key = Some("image/encoded");
+                break;
+            }
+            // `image` may as well be raw pixels: only bytes that begin like an image are one.
+            if image.as_ref().and_then(|f| f.bytes().ok()?.next()?.ok()).is_some_and(|b| image::sniff(b).is_some()) {
+                key = Some("image");
+            }
+        }
+        Profile { message, image_key: key }
+    }
+
+    /// Of the first shard among `shards` that has a whole record. Says nothing of damage: the job itself will.
+    pub(super) fn of_shards(shards: &[PathBuf], io: Io) -> Self {
+        let payloads = shards.iter().take(TELLING).map(|path| first_whole(path, io)).find(|found| !found.is_empty());
+        Self::of_payloads(&payloads.unwrap_or_default().iter().map(Vec::as_slice).collect::<Vec<_>>())
+    }
+}
+
+fn first_whole(path: &PathBuf, io: Io) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    let options = ReadOptions { on_corrupt: OnCorrupt::Continue, ..Default::default() };
+    let Ok(mut source) = RecordSource::open(path, io, options) else { return found };
+    let mut damaged = 0;
+    while found.len() < TELLING && damaged < MAX_DAMAGED {
+        match source.next_record() {
+            Ok(Some(record)) => found.push(record.payload.to_vec()),
+            Ok(None) => break,
+            Err(_) => damaged += 1,
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::{ExampleBuilder, proto};
+
+    #[test]
+    fn messages_are_told_apart() {
+        let example = ExampleBuilder::new().int64("a", 1).encode();
+        assert_eq!(MessageType::of(&example), Some(MessageType::Example));
+        assert_eq!(MessageType::of(&ExampleBuilder::new().encode()), Some(MessageType::Example));
+        let list = proto::FeatureList { feature: vec![proto::Feature::default()] };
+        let sequence = SequenceExample {
+            context: None,
+            feature_lists: Some(proto::FeatureLists { feature_list: [("s".to_owned(), list)].into() }),
+        }
+        .encode_to_vec();
+        assert_eq!(MessageType::of(&sequence), Some(MessageType::SequenceExample));
+        for raw in [&b"hello world"[..], &[0x18, 5], &[0xff; 40], b"\x0a\x05hello"] {
+            assert_eq!(MessageType::of(raw), Some(MessageType::Raw), "{raw:?}");
+        }
+        assert_eq!(MessageType::of(b""), None);
+        let mut votes = Votes::default();
+        for payload in [&b"raw"[..], &example[..], b"raw"] {
+            votes.add(payload);
+        }
+        assert_eq!(votes.winner(), Some(MessageType::Example));
+    }
+
+    #[test]
+    fn a_damaged_list_is_found_by_the_walk() {
+        // A packed float list of 3 bytes.
+        let payload = [0x0a, 12, 0x0a, 10, 0x0a, 1, b'k', 0x12, 5, 0x12, 3, 0x0a, 1, 0];
+        assert!(ExampleView::new(&payload).for_each(|_, _| {}).is_ok());
+        assert!(walk(&payload, |_, _| {}).is_err());
+    }
+
+    #[test]
+    fn only_an_image_makes_image_the_image() {
+        let profile = |key, bytes: &[u8]| Profile::of_payloads(&[&ExampleBuilder::new().bytes(key, bytes).encode()]);
+        assert_eq!(profile("image", b"\xff\xd8\xff\xe0").image_key, Some("image"));
+        assert_eq!(profile("image", &[0; 784]).image_key, None);
+        assert_eq!(profile("image/encoded", &[0; 784]).image_key, Some("image/encoded"));
+        assert_eq!(profile("other", b"").image_key, None);
+    }
+}
