@@ -1,0 +1,205 @@
+//! Records one by one, for people and for pipes.
+
+use std::io::Read;
+use std::path::Path;
+
+use prost::Message as _;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::describe::describe;
+use super::message::MessageType;
+use super::work::{STREAM_NAME, Tracked, Work};
+use crate::dataset::ShardSet;
+use crate::error::{Error, Result};
+use crate::example::{Example, ExampleView, Kind, SequenceExample, example_to_json, hex, proto};
+use crate::job::Job;
+use crate::record::{ReadOptions, RecordRef};
+
+/// Which records are shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CatOptions {
+    /// How many records are passed over first, counted over all shards. Default: none.
+    pub skip: u64,
+    /// How many records are shown at most. Default: all.
+    pub limit: Option<u64>,
+}
+
+/// A record as [`cat`] gives it.
+#[derive(Debug, Clone, Copy)]
+pub struct CatRecord<'a> {
+    /// Its shard; `-` for a stream.
+    pub path: &'a Path,
+    /// Its number in the shard, from 0.
+    pub record: u64,
+    /// The byte offset of its frame (in the inflated stream, where the shard is compressed).
+    pub offset: u64,
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+/// Gives the records of `sets` to `f`, shard by shard, in order, every CRC verified. How many were given.
+///
+/// The first damaged record ends it, as does an error out of `f`.
+///
+/// ```
+/// use tfrkit::dataset::{ShardWriter, resolve};
+/// use tfrkit::example::ExampleBuilder;
+/// use tfrkit::inspect::{CatOptions, cat};
+///
+/// let dir = tempfile::tempdir()?;
+/// let path = dir.path().join("a.tfrecord");
+/// let mut writer = ShardWriter::create(&path, Default::default())?;
+/// writer.write(&ExampleBuilder::new().int64("label", 3).encode())?;
+/// writer.finish()?;
+///
+/// let sets = resolve(&[path.to_str().unwrap()])?.complete()?;
+/// let mut lines = Vec::new();
+/// cat(&sets, CatOptions { limit: Some(1), ..Default::default() }, &tfrkit::Job::default(), &mut |record| {
+///     lines.push(record.to_json(None)?);
+///     Ok(())
+/// })?;
+/// assert_eq!(lines[0]["features"]["label"]["int64"][0], 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn cat(
+    sets: &[ShardSet],
+    options: CatOptions,
+    job: &Job<'_>,
+    f: &mut dyn FnMut(CatRecord<'_>) -> Result<()>,
+) -> Result<u64> {
+    let paths: Vec<&Path> = sets.iter().flat_map(|s| s.shards.iter().map(|p| p.as_path())).collect();
+    let work = Work::new(job, paths.iter().copied());
+    let mut window = Window::new(options);
+    for path in paths {
+        if !window.is_over() {
+            window.show(path, Tracked::open(path, work.io(), ReadOptions::default())?, &work, f)?;
+        }
+    }
+    Ok(window.shown)
+}
+
+/// As [`cat`], of one shard out of a stream, such as standard input; its path is `-`.
+pub fn cat_stream(
+    input: Box<dyn Read + Send>,
+    options: CatOptions,
+    job: &Job<'_>,
+    f: &mut dyn FnMut(CatRecord<'_>) -> Result<()>,
+) -> Result<u64> {
+    let work = Work::new(job, []);
+    let path = Path::new(STREAM_NAME);
+    let mut window = Window::new(options);
+    if !window.is_over() {
+        window.show(path, Tracked::stream(input, path, ReadOptions::default())?, &work, f)?;
+    }
+    Ok(window.shown)
+}
+
+/// The stretch of records to show, counted over all shards.
+struct Window {
+    skip: u64,
+    left: u64,
+    shown: u64,
+}
+
+impl Window {
+    fn new(options: CatOptions) -> Self {
+        Window { skip: options.skip, left: options.limit.unwrap_or(u64::MAX), shown: 0 }
+    }
+
+    fn is_over(&self) -> bool {
+        self.left == 0
+    }
+
+    fn show(
+        &mut self,
+        path: &Path,
+        mut source: Tracked,
+        work: &Work<'_>,
+        f: &mut dyn FnMut(CatRecord<'_>) -> Result<()>,
+    ) -> Result<()> {
+        while !self.is_over()
+            && let Some(RecordRef { index, offset, payload }) = source.next_record(work)?
+        {
+            if self.skip > 0 {
+                self.skip -= 1;
+                continue;
+            }
+            self.left -= 1;
+            self.shown += 1;
+            f(CatRecord { path, record: index, offset, payload })?;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> CatRecord<'a> {
+    /// The record as a JSON object: `{"path","record","offset","bytes","features":{...}}`.
+    ///
+    /// `features` is as [`example_to_json`] gives it, long byte strings as length, SHA-256 and [`describe`]d type; of
+    /// a SequenceExample it is the context, and `feature_lists` holds a list of steps for each name. A payload that is
+    /// neither has `"raw":{"bytes","sha256","type"}` instead. With `feature`, only the feature (or list) of this name
+    /// is there, and none where the record has none.
+    pub fn to_json(&self, feature: Option<&str>) -> Result<Value> {
+        let mut object = Map::new();
+        object.insert("path".into(), json!(self.path.to_string_lossy()));
+        object.insert("record".into(), json!(self.record));
+        object.insert("offset".into(), json!(self.offset));
+        object.insert("bytes".into(), json!(self.payload.len()));
+        let message = MessageType::of(self.payload).unwrap_or(MessageType::Example);
+        if message == MessageType::Raw {
+            object.insert("raw".into(), raw_to_json(self.payload));
+            return Ok(Value::Object(object));
+        }
+        let wanted = |name: &str| feature.is_none_or(|f| f == name);
+        let mut features = example_to_json(self.payload, describe).map_err(|e| self.place(e))?;
+        features.retain(|name, _| wanted(name));
+        object.insert("features".into(), Value::Object(features));
+        if message == MessageType::SequenceExample {
+            let mut lists = feature_lists_to_json(self.payload).map_err(|e| self.place(e))?;
+            lists.retain(|name, _| wanted(name));
+            object.insert("feature_lists".into(), Value::Object(lists));
+        }
+        Ok(Value::Object(object))
+    }
+
+    /// The byte strings of the feature named `feature`; none where the record lacks it. An error where it has another
+    /// kind, or where the payload is no Example.
+    pub fn values(&self, feature: &str) -> Result<Vec<Vec<u8>>> {
+        let read = || {
+            let Some(found) = ExampleView::new(self.payload).feature(feature)? else { return Ok(Vec::new()) };
+            if found.kind() != Kind::Bytes {
+                return Err(Error::schema(feature, format!("is a list of {}: it has no bytes", found.kind().name())));
+            }
+            found.bytes()?.map(|v| v.map(<[u8]>::to_vec)).collect()
+        };
+        read().map_err(|e| self.place(e))
+    }
+
+    fn place(&self, error: Error) -> Error {
+        error.at_record(self.record, self.offset).at_path(self.path)
+    }
+}
+
+fn raw_to_json(payload: &[u8]) -> Value {
+    let mut object = json!({ "bytes": payload.len(), "sha256": hex(&Sha256::digest(payload)) });
+    if let Some(description) = describe(payload) {
+        object["type"] = json!(description);
+    }
+    object
+}
+
+fn feature_lists_to_json(payload: &[u8]) -> Result<Map<String, Value>> {
+    let message = SequenceExample::decode(payload).map_err(|e| Error::proto(e.to_string()))?;
+    let lists = message.feature_lists.unwrap_or_default().feature_list;
+    let step_to_json = |step: proto::Feature| {
+        // A step has the form of a feature: it is shown as the only one of an Example.
+        let features = Some(proto::Features { feature: [(String::new(), step)].into() });
+        let mut shown = example_to_json(&Example { features }.encode_to_vec(), describe)?;
+        Ok(shown.remove("").unwrap_or_default())
+    };
+    lists
+        .into_iter()
+        .map(|(name, list)| Ok((name, list.feature.into_iter().map(step_to_json).collect::<Result<Vec<_>>>()?.into())))
+        .collect()
+}

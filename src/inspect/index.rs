@@ -1,0 +1,58 @@
+//! The index job: an `idx/` file for each shard.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
+use super::work::{Work, path_as_text};
+use crate::dataset::{ShardSet, build_index, write_idx};
+use crate::error::Result;
+use crate::job::Job;
+
+/// An index that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IndexedShard {
+    /// The shard.
+    #[serde(serialize_with = "as_text")]
+    pub path: PathBuf,
+    /// Its index, see [`idx_path`](crate::dataset::idx_path).
+    #[serde(serialize_with = "as_text")]
+    pub idx: PathBuf,
+    /// The shard's records.
+    pub records: u64,
+}
+
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    path_as_text(path, serializer)
+}
+
+/// Writes the index of every shard of `sets`, in `idx/` beside the shards. Lengths are verified, payloads are not.
+///
+/// The first shard that is damaged or compressed is the error; the indexes of whole shards before it are written.
+///
+/// ```
+/// use tfrkit::dataset::{ShardWriter, resolve};
+/// use tfrkit::inspect::index;
+///
+/// let dir = tempfile::tempdir()?;
+/// let mut writer = ShardWriter::create(dir.path().join("a.tfrecord"), Default::default())?;
+/// writer.write(b"payload")?;
+/// writer.finish()?;
+///
+/// let sets = resolve(&[dir.path().to_str().unwrap()])?.complete()?;
+/// let indexed = index(&sets, &tfrkit::Job::default())?;
+/// assert_eq!(std::fs::read_to_string(&indexed[0].idx)?, "0 23\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn index(sets: &[ShardSet], job: &Job<'_>) -> Result<Vec<IndexedShard>> {
+    let shards: Vec<&PathBuf> = sets.iter().flat_map(|s| &s.shards).collect();
+    let work = Work::new(job, shards.iter().map(|p| p.as_path()));
+    work.in_order(shards.len(), |i| {
+        let path = shards[i];
+        let spans = build_index(path, work.io())?;
+        let idx = write_idx(path, &spans)?;
+        work.advance(fs::metadata(path).map_or(0, |m| m.len()))?;
+        Ok(IndexedShard { path: path.clone(), idx, records: spans.len() as u64 })
+    })
+}
