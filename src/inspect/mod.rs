@@ -1,19 +1,28 @@
-//! Whole jobs that look at shards: [`info()`], [`cat()`], [`index()`].
+//! Whole jobs that look at shards: [`info()`], [`validate()`], [`cat()`], [`index()`].
 //!
 //! Each runs as its [`Job`](crate::Job) says, its progress counted in bytes of shard files, and gives the same result
 //! whatever the number of threads. Results are typed; those that the command prints as JSON serialise to that JSON.
 
 mod cat;
+mod check;
 mod describe;
 mod features;
+mod feed;
+mod finding;
+mod images;
 mod index;
 mod info;
+mod kinds;
 mod message;
+mod metadata;
+mod validate;
 mod work;
 
 pub use cat::{CatOptions, CatRecord, cat, cat_stream};
 pub use describe::describe;
 pub use features::FeatureInfo;
+pub use finding::{Finding, FindingKind, MAX_LISTED, Severity};
 pub use index::{IndexedShard, index};
 pub use info::{Info, SetInfo, ShardInfo, info, info_stream};
 pub use message::MessageType;
+pub use validate::{Report, ValidateOptions, validate, validate_stream};

@@ -1,0 +1,102 @@
+//! What is checked of each record behind its frame.
+
+use std::ops::Range;
+use std::path::Path;
+
+use prost::Message as _;
+
+use super::finding::{Finding, FindingKind, FindingList};
+use super::images::ImageChecker;
+use super::kinds::KindTable;
+use super::message::{MessageType, Profile, walk};
+use crate::error::{Error, Result};
+use crate::example::proto::{Feature, feature};
+use crate::example::{Kind, SequenceExample};
+
+/// The shard that records come from, and what its set holds.
+pub(super) struct Scope<'a> {
+    pub(super) shard: usize,
+    pub(super) path: &'a Path,
+    pub(super) profile: Profile,
+    /// The numbers of the set's classes.
+    pub(super) labels: Option<Range<i64>>,
+}
+
+/// Checks consecutive records of a shard.
+pub(super) struct RecordCheck<'a> {
+    scope: Scope<'a>,
+    images: Option<&'a mut ImageChecker>,
+    kinds: KindTable,
+    found: FindingList,
+}
+
+impl<'a> RecordCheck<'a> {
+    pub(super) fn new(scope: Scope<'a>, images: Option<&'a mut ImageChecker>) -> Self {
+        RecordCheck { scope, images, kinds: KindTable::default(), found: FindingList::default() }
+    }
+
+    /// Checks a record whose CRCs hold.
+    pub(super) fn record(&mut self, record: u64, offset: u64, payload: &[u8]) {
+        if let Err(e) = self.message(record, offset, payload) {
+            let detail =
+                format!("{}; other records of the set are {}s", e.message(), self.scope.profile.message.name());
+            self.push(record, offset, Finding::error(FindingKind::Proto, detail));
+        }
+    }
+
+    /// A frame is damaged. An error that is not about the data is given back.
+    pub(super) fn damage(&mut self, error: Error) -> Result<()> {
+        let finding = Finding::from_error(error.at_path(self.scope.path))?;
+        self.found.push(finding);
+        Ok(())
+    }
+
+    pub(super) fn into_parts(self) -> (KindTable, FindingList) {
+        (self.kinds, self.found)
+    }
+
+    fn push(&mut self, record: u64, offset: u64, finding: Finding) {
+        self.found.push(finding.at_path(self.scope.path).at_record(record, offset));
+    }
+
+    fn message(&mut self, record: u64, offset: u64, payload: &[u8]) -> Result<()> {
+        let place = (self.scope.shard, record, offset);
+        if self.scope.profile.message == MessageType::Raw {
+            return Ok(());
+        }
+        // The context of a SequenceExample has the field number of an Example's features.
+        walk(payload, |name, feature| self.kinds.see(name, feature.kind(), place))?;
+        if self.scope.profile.message == MessageType::SequenceExample {
+            return self.sequence(payload, place);
+        }
+        let (Some(key), Some(images)) = (self.scope.profile.image_key, self.images.as_deref_mut()) else {
+            return Ok(());
+        };
+        let (found, path) = (&mut self.found, self.scope.path);
+        images.check(payload, key, self.scope.labels.as_ref(), |finding| {
+            found.push(finding.at_path(path).at_record(record, offset));
+        })
+    }
+
+    fn sequence(&mut self, payload: &[u8], place: (usize, u64, u64)) -> Result<()> {
+        let message = SequenceExample::decode(payload).map_err(|e| Error::proto(e.to_string()))?;
+        for (name, list) in message.feature_lists.unwrap_or_default().feature_list {
+            let kind = |step: &Feature| {
+                Some(match step.kind.as_ref()? {
+                    feature::Kind::BytesList(_) => Kind::Bytes,
+                    feature::Kind::FloatList(_) => Kind::Float,
+                    feature::Kind::Int64List(_) => Kind::Int64,
+                })
+            };
+            let mut steps = list.feature.iter().filter_map(kind);
+            let Some(first) = steps.next() else { continue };
+            self.kinds.see(&format!("feature_lists/{name}"), first, place);
+            if let Some(other) = steps.find(|kind| *kind != first) {
+                let (first, other) = (first.name(), other.name());
+                let detail = format!("feature list '{name}' has steps of {first} and of {other}");
+                self.push(place.1, place.2, Finding::error(FindingKind::KindMixed, detail));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,399 @@
+//! Validation: frames, messages, kinds, counts, and on request images.
+
+use std::io::Read;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::check::{RecordCheck, Scope};
+use super::feed::{Boundaries, Chunk, End, Feeder, Item};
+use super::finding::{Collector, Finding, FindingKind, FindingList};
+use super::images::ImageChecker;
+use super::kinds::KindTable;
+use super::message::{MessageType, Profile, TELLING};
+use super::metadata::{Sidecars, Whole};
+use super::work::{STREAM_NAME, Tracked, Work, lock};
+use crate::dataset::ResolvedSets;
+use crate::error::{Error, ErrorClass, ErrorKind, Result};
+use crate::job::Job;
+use crate::record::{Compression, FrameError, OnCorrupt, ReadOptions, Record, frame};
+
+/// How many bytes of a stream's first records are held to tell what it holds.
+const HELD_BYTES: usize = 32 << 20;
+
+/// What is validated beyond frames, messages, kinds and counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ValidateOptions {
+    /// Decode every image, strictly, and hold the record's height, width, channels, format and label against it.
+    /// Default: no; frames are checked at memory speed, images at the speed of their decoder.
+    pub decode: bool,
+}
+
+/// The outcome of a validation. Serialised, it is the JSON of `tfr validate --json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Shards looked at.
+    pub shards: u64,
+    /// Whole frames found in them, those with a damaged payload included.
+    pub records: u64,
+    /// Bytes of the shard files.
+    pub bytes: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// All findings, listed or not.
+    pub findings_total: u64,
+    /// Findings that make the data bad.
+    pub errors: u64,
+    /// Findings that do not.
+    pub warnings: u64,
+    /// The first 1,000 findings: by set, shard and record.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Whether the data are bad.
+    pub fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+}
+
+/// Validates sets of shards. Damage becomes findings; an error is what keeps the job from looking: a file that cannot
+/// be read, an interruption.
+///
+/// Both CRCs of every frame are verified. A damaged payload is one finding, and the walk goes on behind it; a damaged
+/// header ends the walk over its shard. Payloads must be the message that the set holds, told by its first records
+/// (a set of bytes of somebody's own gets one warning, and no such check); a feature must have one kind across a set.
+/// Whole shards are held against `manifest.json`, `dataset_info.json` and `idx/` beside them.
+///
+/// Memory: 1,000 findings in all, 1,000 and a chunk's 4,096 lengths a thread, 10,000 feature names a set; mapped
+/// shards aside.
+///
+/// ```
+/// use tfrkit::dataset::{ShardWriter, resolve};
+/// use tfrkit::example::ExampleBuilder;
+/// use tfrkit::inspect::{ValidateOptions, validate};
+///
+/// let dir = tempfile::tempdir()?;
+/// let path = dir.path().join("a.tfrecord");
+/// let mut writer = ShardWriter::create(&path, Default::default())?;
+/// writer.write(&ExampleBuilder::new().int64("label", 1).encode())?;
+/// writer.finish()?;
+///
+/// let sets = resolve(&[path.to_str().unwrap()])?;
+/// let report = validate(&sets, &ValidateOptions::default(), &tfrkit::Job::default())?;
+/// assert_eq!((report.records, report.findings_total), (1, 0));
+/// assert!(!report.has_errors());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn validate(sets: &ResolvedSets, options: &ValidateOptions, job: &Job<'_>) -> Result<Report> {
+    let begin = Instant::now();
+    let shards: Vec<PathBuf> = sets.sets.iter().flat_map(|s| s.shards.iter().cloned()).collect();
+    let set_of = sets.sets.iter().enumerate().flat_map(|(i, s)| s.shards.iter().map(move |_| i)).collect();
+    let work = Work::new(job, shards.iter().map(PathBuf::as_path));
+    let (sidecars, damaged) = Sidecars::read(&shards)?;
+    let profiles = work.in_order(sets.sets.len(), |i| Ok(Profile::of_shards(&sets.sets[i].shards, work.io())))?;
+    let run = Run::new(&work, options, shards, set_of, profiles.into_iter().map(OnceLock::from).collect());
+    let mut problems = FindingList::default();
+    for problem in &sets.problems {
+        let finding = Finding::error(FindingKind::MissingShard, problem.message());
+        problems.push(match &problem.location().path {
+            Some(path) => finding.at_path(path),
+            None => finding,
+        });
+    }
+    run.add((0, 0), problems);
+    damaged.into_iter().for_each(|(shard, finding)| run.add_one(shard, finding));
+
+    let feeder = Mutex::new(Feeder::new(&run.shards, work.io()));
+    work.on_each_thread(|| run.take_items(&feeder, &sidecars))?;
+    run.failure()?;
+    let whole = work.in_order(run.shards.len(), |i| match lock(&run.outcomes[i]).whole() {
+        Some(whole) => sidecars.check(&run.shards[i], &whole, work.io()),
+        None => Ok(Vec::new()),
+    })?;
+    whole.into_iter().enumerate().for_each(|(i, all)| all.into_iter().for_each(|f| run.add_one(i, f)));
+    Ok(run.finish(begin, job_bytes(&sets.sets.iter().flat_map(|s| &s.shards).collect::<Vec<_>>())))
+}
+
+/// Validates one shard out of a stream, such as standard input. Findings call it `-`. It has no set and no files
+/// beside it, so its counts are held against nothing; one thread does all the work.
+pub fn validate_stream(input: Box<dyn Read + Send>, options: &ValidateOptions, job: &Job<'_>) -> Result<Report> {
+    let begin = Instant::now();
+    let work = Work::new(job, []);
+    let run = Run::new(&work, options, vec![STREAM_NAME.into()], vec![0], vec![OnceLock::new()]);
+    let source = Tracked::stream(input, Path::new(STREAM_NAME), reading())?;
+    let mut images = options.decode.then(ImageChecker::new).transpose()?;
+    let bytes = run.stream(0, source, images.as_mut(), None)?;
+    Ok(run.finish(begin, bytes))
+}
+
+fn reading() -> ReadOptions {
+    ReadOptions { on_corrupt: OnCorrupt::Continue, ..Default::default() }
+}
+
+fn job_bytes(shards: &[&PathBuf]) -> u64 {
+    shards.iter().filter_map(|p| std::fs::metadata(p).ok()).map(|m| m.len()).sum()
+}
+
+/// A validation under way.
+struct Run<'a> {
+    work: &'a Work<'a>,
+    decode: bool,
+    shards: Vec<PathBuf>,
+    /// The set of each shard.
+    set_of: Vec<usize>,
+    /// Of each set; empty where only reading it will tell.
+    profiles: Vec<OnceLock<Profile>>,
+    kinds: Vec<Mutex<KindTable>>,
+    outcomes: Vec<Mutex<Outcome>>,
+    collector: Mutex<Collector>,
+    /// The first shard that could not be read, and why.
+    failed: Mutex<Option<(usize, Error)>>,
+}
+
+/// What is known of a shard so far.
+#[derive(Debug, Default)]
+struct Outcome {
+    records: u64,
+    boundaries: Boundaries,
+    compression: Compression,
+    damaged: bool,
+}
+
+impl Outcome {
+    /// A whole record of a stream.
+    fn see(&mut self, check: &mut RecordCheck<'_>, record: u64, offset: u64, payload: &[u8]) {
+        self.records = record + 1;
+        self.boundaries.add(frame::OVERHEAD + payload.len() as u64);
+        check.record(record, offset, payload);
+    }
+
+    /// A damaged frame of a stream.
+    fn damage(&mut self, check: &mut RecordCheck<'_>, error: Error) -> Result<()> {
+        self.damaged = true;
+        if let (ErrorKind::Frame(FrameError::DataCrc { .. }), Some(record)) = (error.kind(), error.location().record) {
+            self.records = record + 1;
+        }
+        check.damage(error)
+    }
+
+    fn whole(&self) -> Option<Whole> {
+        let Outcome { records, boundaries, compression, damaged } = *self;
+        (!damaged).then_some(Whole { records, boundaries, compression })
+    }
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        work: &'a Work<'a>,
+        options: &ValidateOptions,
+        shards: Vec<PathBuf>,
+        set_of: Vec<usize>,
+        profiles: Vec<OnceLock<Profile>>,
+    ) -> Self {
+        Run {
+            work,
+            decode: options.decode,
+            kinds: profiles.iter().map(|_| Mutex::default()).collect(),
+            outcomes: shards.iter().map(|_| Mutex::default()).collect(),
+            shards,
+            set_of,
+            profiles,
+            collector: Mutex::default(),
+            failed: Mutex::default(),
+        }
+    }
+
+    fn add(&self, key: (usize, u64), list: FindingList) {
+        lock(&self.collector).add(key, list);
+    }
+
+    /// A finding about a shard as a whole: listed behind those of its records.
+    fn add_one(&self, shard: usize, finding: Finding) {
+        let mut list = FindingList::default();
+        list.push(finding);
+        self.add((shard, u64::MAX), list);
+    }
+
+    /// One thread's work.
+    fn take_items(&self, feeder: &Mutex<Feeder<'_>>, sidecars: &Sidecars) {
+        let mut images = None;
+        while lock(&self.failed).is_none() {
+            let Some(item) = lock(feeder).next() else { return };
+            let (shard, result) = match item {
+                Ok(Item::Chunk(chunk)) => (chunk.shard, self.item(chunk.shard, &mut images, sidecars, Some(chunk))),
+                Ok(Item::Stream(shard)) => (shard, self.item(shard, &mut images, sidecars, None)),
+                Err((shard, e)) => (shard, Err(e)),
+            };
+            if let Err(e) = result {
+                let mut failed = lock(&self.failed);
+                if failed.as_ref().is_none_or(|(first, _)| shard < *first) {
+                    *failed = Some((shard, e));
+                }
+            }
+        }
+    }
+
+    fn item(
+        &self,
+        shard: usize,
+        images: &mut Option<ImageChecker>,
+        sidecars: &Sidecars,
+        chunk: Option<Chunk>,
+    ) -> Result<()> {
+        if self.decode && images.is_none() {
+            *images = Some(ImageChecker::new()?);
+        }
+        let labels = if self.decode { sidecars.labels(&self.shards[shard]) } else { None };
+        match chunk {
+            Some(chunk) => self.chunk(chunk, images.as_mut(), labels),
+            None => {
+                let source = Tracked::open_stream(&self.shards[shard], reading())?;
+                self.stream(shard, source, images.as_mut(), labels).map(drop)
+            }
+        }
+    }
+
+    fn failure(&self) -> Result<()> {
+        lock(&self.failed).take().map_or(Ok(()), |(_, e)| Err(e))
+    }
+
+    fn scope<'s>(&'s self, shard: usize, profile: &Profile, labels: Option<Range<i64>>) -> Scope<'s> {
+        Scope { shard, path: &self.shards[shard], profile: *profile, labels }
+    }
+
+    fn chunk(&self, chunk: Chunk, images: Option<&mut ImageChecker>, labels: Option<Range<i64>>) -> Result<()> {
+        let shard = chunk.shard;
+        let profile = *self.profiles[self.set_of[shard]].get_or_init(|| Profile::of_payloads(&[]));
+        let mut check = RecordCheck::new(self.scope(shard, &profile, labels), images);
+        let mut damaged = false;
+        for (record, offset, payload) in chunk.frames() {
+            match payload {
+                Ok(payload) => check.record(record, offset, payload),
+                Err(e) => {
+                    damaged = true;
+                    check.damage(Error::from(e).at_record(record, offset))?;
+                }
+            }
+        }
+        if let Some(End { records, offset, error, boundaries }) = &chunk.end {
+            if let Some(e) = error {
+                damaged = true;
+                check.damage(Error::from(e.clone()).at_record(*records, *offset))?;
+            }
+            let mut outcome = lock(&self.outcomes[shard]);
+            (outcome.records, outcome.boundaries) = (*records, *boundaries);
+        }
+        self.close(check, (shard, chunk.number), damaged);
+        self.work.advance(chunk.bytes())
+    }
+
+    /// Checks a streamed shard; the bytes read.
+    fn stream(
+        &self,
+        shard: usize,
+        mut source: Tracked,
+        images: Option<&mut ImageChecker>,
+        labels: Option<Range<i64>>,
+    ) -> Result<u64> {
+        let profile = &self.profiles[self.set_of[shard]];
+        let held = if profile.get().is_none() { hold(&mut source, self.work)? } else { Vec::new() };
+        let profile = profile.get_or_init(|| {
+            let whole = held.iter().filter_map(|r| r.as_ref().ok());
+            Profile::of_payloads(&whole.map(|r| r.payload.as_slice()).collect::<Vec<_>>())
+        });
+        let mut check = RecordCheck::new(self.scope(shard, profile, labels), images);
+        let mut outcome = Outcome { compression: source.compression(), ..Default::default() };
+        for item in held {
+            match item {
+                Ok(r) => outcome.see(&mut check, r.index, r.offset, &r.payload),
+                Err(e) => outcome.damage(&mut check, e)?,
+            }
+        }
+        loop {
+            match source.next_record(self.work) {
+                Ok(Some(r)) => outcome.see(&mut check, r.index, r.offset, r.payload),
+                Ok(None) => break,
+                Err(e) => outcome.damage(&mut check, e)?,
+            }
+        }
+        let damaged = outcome.damaged;
+        *lock(&self.outcomes[shard]) = outcome;
+        self.close(check, (shard, 1), damaged);
+        Ok(source.bytes())
+    }
+
+    fn close(&self, check: RecordCheck<'_>, key: (usize, u64), damaged: bool) {
+        let (kinds, found) = check.into_parts();
+        lock(&self.kinds[self.set_of[key.0]]).merge(kinds);
+        if damaged {
+            lock(&self.outcomes[key.0]).damaged = true;
+        }
+        self.add(key, found);
+    }
+
+    /// What can be said only once everything has been seen.
+    fn finish(self, begin: Instant, bytes: u64) -> Report {
+        let records = self.outcomes.iter().map(|o| lock(o).records).sum();
+        for (set, kinds) in self.kinds.iter().enumerate() {
+            let kinds = std::mem::take(&mut *lock(kinds));
+            kinds.findings(&self.shards).into_iter().for_each(|(shard, finding)| self.add_one(shard, finding));
+            self.note_what_was_not_checked(set);
+        }
+        let shards = self.shards.len() as u64;
+        let Collector { errors, warnings, .. } = *lock(&self.collector);
+        let collector = self.collector.into_inner().unwrap_or_else(|e| e.into_inner());
+        Report {
+            shards,
+            records,
+            bytes,
+            seconds: begin.elapsed().as_secs_f64(),
+            findings_total: errors + warnings,
+            errors,
+            warnings,
+            findings: collector.into_listed(),
+        }
+    }
+
+    /// One warning a set, at its first whole shard that has records: a damaged shard has enough to say.
+    fn note_what_was_not_checked(&self, set: usize) {
+        let Some(profile) = self.profiles[set].get() else { return };
+        let detail = match profile {
+            Profile { message: MessageType::Raw, .. } => {
+                "the set's payloads are no tf.train.Example messages: frames and CRCs were checked, nothing inside"
+            }
+            Profile { image_key: None, .. } if self.decode => {
+                "neither 'image/encoded' nor 'image' holds images in this set: nothing was decoded"
+            }
+            _ => return,
+        };
+        let kind = if profile.message == MessageType::Raw { FindingKind::Proto } else { FindingKind::Image };
+        let first = (0..self.shards.len()).find(|&i| {
+            let outcome = lock(&self.outcomes[i]);
+            self.set_of[i] == set && !outcome.damaged && outcome.records > 0
+        });
+        if let Some(shard) = first {
+            self.add_one(shard, Finding::warning(kind, detail).at_path(&self.shards[shard]));
+        }
+    }
+}
+
+/// A stream's first records, which tell what it holds, and the damage between them.
+fn hold(source: &mut Tracked, work: &Work<'_>) -> Result<Vec<Result<Record>>> {
+    let (mut held, mut bytes) = (Vec::new(), 0);
+    while held.len() < TELLING && bytes < HELD_BYTES {
+        match source.next_record(work) {
+            Ok(Some(r)) => {
+                bytes += r.payload.len();
+                held.push(Ok(Record { index: r.index, offset: r.offset, payload: r.payload.to_vec() }));
+            }
+            Ok(None) => break,
+            Err(e) if e.class() != ErrorClass::Data => return Err(e),
+            Err(e) => held.push(Err(e)),
+        }
+    }
+    Ok(held)
+}
