@@ -71,7 +71,9 @@ pub(crate) fn is_remote(path: &Path) -> bool {
             0x0bd0_0bd0, // Lustre
             0x0102_1997, // 9P
         ];
-        return rustix::fs::statfs(path).is_ok_and(|s| REMOTE.contains(&i64::from(s.f_type)));
+        // The field is narrower than i64 on 32-bit platforms.
+        #[allow(clippy::useless_conversion)]
+        rustix::fs::statfs(path).is_ok_and(|s| REMOTE.contains(&i64::from(s.f_type)))
     }
     #[cfg(not(target_os = "linux"))]
     {

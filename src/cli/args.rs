@@ -73,3 +73,8 @@ impl From<ModeArg> for Mode {
         }
     }
 }
+
+/// Whether the one path named is standard input.
+pub(super) fn is_stdin(paths: &[String]) -> bool {
+    matches!(paths, [only] if only == "-")
+}

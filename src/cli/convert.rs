@@ -10,7 +10,7 @@ use tfrkit::convert::{
 use tfrkit::dataset::Existing;
 use tfrkit::record::Compression;
 
-use super::output::{Output, count, human_bytes, shown};
+use super::output::{Output, count, human_bytes, shown, with_bar};
 use super::{BAD_DATA, Done, GOOD, interrupt};
 
 /// Turn a directory of images into TFRecord shards
@@ -175,13 +175,8 @@ impl Args {
 
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     let stop = interrupt::flag();
-    let bar = output.bytes_bar("converting");
-    let progress = |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    };
-    let report = convert(&args.options(), &Job { on_progress: Some(&progress), stop: Some(&stop), ..job });
-    bar.finish_and_clear();
+    let job = Job { stop: Some(&stop), ..job };
+    let report = with_bar(output, "converting", job, |job| convert(&args.options(), job));
     let report = match report {
         Ok(report) => report,
         Err(e) => {
@@ -213,7 +208,7 @@ fn print(report: &ConvertReport, args: &Args, output: &Output) -> Result<(), tfr
             count(report.records, "record"),
             count(report.shards.len() as u64, "shard"),
             human_bytes(bytes),
-            count(report.classes.len() as u64, "class").replace("classs", "classes"),
+            count(report.classes.len() as u64, "class"),
             shown(&args.out),
             report.seconds,
         )?;

@@ -2,13 +2,17 @@
 
 mod apply;
 mod args;
+mod cat;
 mod convert;
-//mod demo;
+mod demo;
+mod index;
+mod info;
 mod interrupt;
 mod logger;
 mod npy;
 mod output;
 mod stream;
+mod validate;
 
 use std::io;
 use std::process::ExitCode;
@@ -35,9 +39,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Convert(convert::Args),
+    Info(info::Args),
+    Cat(cat::Args),
+    Validate(validate::Args),
+    Index(index::Args),
     Stream(stream::Args),
     Apply(apply::Args),
-    //    Demo(demo::Args),
+    Demo(demo::Args),
 }
 
 /// What a verb ended with, where it was no error: the exit code.
@@ -57,9 +65,13 @@ pub(crate) fn main() -> ExitCode {
     let job = cli.global.job();
     let done = match &cli.command {
         Command::Convert(args) => convert::run(args, job, &output),
+        Command::Info(args) => info::run(args, job, &output),
+        Command::Cat(args) => cat::run(args, job, &output),
+        Command::Validate(args) => validate::run(args, job, &output),
+        Command::Index(args) => index::run(args, job, &output),
         Command::Stream(args) => stream::run(args, &cli.global, &output),
         Command::Apply(args) => apply::run(args, &output),
-        //        Command::Demo(args) => demo::run(args, job, &output),
+        Command::Demo(args) => demo::run(args, job, &output),
     };
     match done {
         Ok(code) => ExitCode::from(code),

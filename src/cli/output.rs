@@ -7,7 +7,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tfrkit::{Error, Result};
+use tfrkit::{Error, Job, Result};
 
 use super::args::GlobalArgs;
 
@@ -62,6 +62,12 @@ impl Output {
         }
     }
 
+    /// Prints a line of JSON.
+    pub(super) fn json_line(&self, value: &impl Serialize) -> Result<()> {
+        let line = serde_json::to_string(value).map_err(io::Error::from)?;
+        Ok(writeln!(io::stdout(), "{line}")?)
+    }
+
     /// A progress bar over bytes, seen on a terminal only.
     pub(super) fn bytes_bar(&self, what: &'static str) -> ProgressBar {
         let bar = ProgressBar::new(0);
@@ -90,6 +96,35 @@ fn error_json(e: &Error) -> Value {
     }})
 }
 
+/// Runs a job with a bar on the terminal.
+pub(super) fn with_bar<T>(output: &Output, what: &'static str, job: Job<'_>, f: impl FnOnce(&Job<'_>) -> T) -> T {
+    let bar = output.bytes_bar(what);
+    let progress = |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    };
+    let result = f(&Job { on_progress: Some(&progress), ..job });
+    bar.finish_and_clear();
+    result
+}
+
+/// Prints rows as columns; those named in `right` are aligned to the right.
+pub(super) fn table(out: &mut dyn Write, rows: &[Vec<String>], right: &[usize]) -> io::Result<()> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in rows {
+        let cells: Vec<String> = (row.iter().enumerate())
+            .map(|(c, cell)| match right.contains(&c) {
+                true => format!("{cell:>width$}", width = widths[c]),
+                false => format!("{cell:<width$}", width = widths[c]),
+            })
+            .collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
 /// A number of bytes for people.
 pub(super) fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -105,9 +140,14 @@ pub(super) fn human_bytes(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// `1 record`, `2 records`.
+/// `1 record`, `2 records`, `2 batches`.
 pub(super) fn count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+    let ending = match n {
+        1 => "",
+        _ if what.ends_with(['s', 'h']) => "es",
+        _ => "s",
+    };
+    format!("{n} {what}{ending}")
 }
 
 /// A path as a person typed it.
@@ -126,6 +166,7 @@ mod tests {
         {
             assert_eq!(human_bytes(bytes), text);
         }
-        assert_eq!((count(1, "shard"), count(0, "shard")), ("1 shard".to_owned(), "0 shards".to_owned()));
+        let counted = [count(1, "shard"), count(0, "shard"), count(2, "batch"), count(3, "class")];
+        assert_eq!(counted, ["1 shard", "0 shards", "2 batches", "3 classes"]);
     }
 }

@@ -159,7 +159,7 @@ fn print(summary: &Summary, output: &Output) -> Result<()> {
             out,
             "{} in {}, {:.2} s: {:.0} images/s, {}/s",
             count(summary.images, "image"),
-            count(summary.batches, "batch").replace("batchs", "batches"),
+            count(summary.batches, "batch"),
             summary.seconds,
             summary.rate(),
             human_bytes((counters.bytes as f64 / summary.seconds.max(1e-9)) as u64),

@@ -199,7 +199,7 @@ pub fn parse_size(s: &str) -> Result<u64, String> {
     };
     let number: f64 = number.parse().map_err(|_| format!("'{s}' is no size, such as 256MiB"))?;
     let bytes = number * factor;
-    if bytes >= 1.0 && bytes < 1e18 { Ok(bytes as u64) } else { Err(format!("'{s}' is out of range")) }
+    if (1.0..1e18).contains(&bytes) { Ok(bytes as u64) } else { Err(format!("'{s}' is out of range")) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From what a person types to sets of shards: files, directories, globs, `name@8`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -208,14 +208,17 @@ fn numbered_set(name: &str, count: usize) -> Result<Vec<PathBuf>> {
     ))
 }
 
+/// The numbers of shards by the count that their names carry.
+type ByCount = BTreeMap<usize, Vec<usize>>;
+
 /// Missing shards and contradicting counts among files of one directory or glob.
 fn contradictions(files: &[PathBuf]) -> Vec<Error> {
-    let mut sets: BTreeMap<(PathBuf, String), BTreeMap<usize, Vec<(usize, &PathBuf)>>> = BTreeMap::new();
+    let mut sets: BTreeMap<(PathBuf, String), ByCount> = BTreeMap::new();
     for path in files {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         if let Some(n) = NumberedName::parse(&name) {
             let dir = path.parent().unwrap_or(Path::new("")).to_owned();
-            sets.entry((dir, n.set)).or_default().entry(n.count).or_default().push((n.index, path));
+            sets.entry((dir, n.set)).or_default().entry(n.count).or_default().push(n.index);
         }
     }
     let mut problems = Vec::new();
@@ -227,12 +230,12 @@ fn contradictions(files: &[PathBuf]) -> Vec<Error> {
             continue;
         }
         for (count, shards) in counts {
-            let there: BTreeMap<usize, &PathBuf> = shards.iter().copied().collect();
+            let there: BTreeSet<usize> = shards.iter().copied().collect();
             if there.len() < shards.len() {
                 let detail = format!("set '{set}' has a shard twice, in different files");
                 problems.push(Error::new(ErrorKind::MissingShard { detail }).at_path(dir));
             }
-            for index in (0..*count).filter(|i| !there.contains_key(i)).take(100) {
+            for index in (0..*count).filter(|i| !there.contains(i)).take(100) {
                 let detail = format!("shard {index} of the {count} of set '{set}' is missing");
                 problems.push(Error::new(ErrorKind::MissingShard { detail }).at_path(dir));
             }

@@ -288,7 +288,7 @@ impl Loader {
     }
 
     fn spawn(&mut self, name: String, f: impl FnOnce() + Send + 'static) -> Result<()> {
-        let thread = std::thread::Builder::new().name(name).spawn(f).map_err(|e| Error::from(e))?;
+        let thread = std::thread::Builder::new().name(name).spawn(f).map_err(Error::from)?;
         self.threads.push(thread);
         Ok(())
     }

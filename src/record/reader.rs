@@ -99,7 +99,7 @@ impl<R: Read> Reader<R> {
     /// A reader with the given options.
     pub fn with_options(mut input: R, options: ReadOptions) -> Result<Self> {
         let mut start = vec![0; DETECT_LEN];
-        let n = read_full(&mut input, &mut start).map_err(|e| Error::from(e))?;
+        let n = read_full(&mut input, &mut start).map_err(Error::from)?;
         start.truncate(n);
         let compression = Compression::detect(&start);
         let buffered = BufReader::with_capacity(128 << 10, Cursor::new(start).chain(input));

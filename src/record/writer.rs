@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::compression::{Compression, Deflate};
 use super::frame;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Writes records into `W`. Give it a buffered writer: each record is three writes.
 ///
@@ -37,7 +37,7 @@ impl<W: Write> Writer<W> {
     /// Writes one record; the offset of its frame in the (uncompressed) shard.
     pub fn write(&mut self, payload: &[u8]) -> Result<u64> {
         let offset = self.offset;
-        self.write_frame(payload).map_err(|e| Error::from(e))?;
+        self.write_frame(payload)?;
         self.offset += frame::OVERHEAD + payload.len() as u64;
         Ok(offset)
     }
@@ -60,8 +60,8 @@ impl<W: Write> Writer<W> {
 
     /// Writes what is still held back and gives the inner writer back.
     pub fn finish(self) -> Result<W> {
-        let mut inner = self.output.finish().map_err(|e| Error::from(e))?;
-        inner.flush().map_err(|e| Error::from(e))?;
+        let mut inner = self.output.finish()?;
+        inner.flush()?;
         Ok(inner)
     }
 }

@@ -1,0 +1,55 @@
+//! `tfr cat`.
+
+use std::io::{self, Write};
+
+use tfrkit::dataset::resolve;
+use tfrkit::inspect::{CatOptions, CatRecord, cat, cat_stream};
+use tfrkit::{Job, Result};
+
+use super::args::is_stdin;
+use super::output::Output;
+use super::{Done, GOOD, interrupt};
+
+/// Show records, a line of JSON each; long bytes as length, SHA-256 and type
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Shards: files, a directory, a glob, NAME@COUNT, or - for stdin
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+    /// Show N records at most
+    #[arg(short = 'n', long = "count", value_name = "N")]
+    count: Option<u64>,
+    /// Pass over the first K records
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    skip: u64,
+    /// Show this feature only
+    #[arg(long, value_name = "NAME")]
+    feature: Option<String>,
+    /// Write the bytes themselves: of the payload, or of the feature
+    #[arg(long)]
+    raw: bool,
+}
+
+pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
+    interrupt::exit_at_once();
+    let options = CatOptions { skip: args.skip, limit: args.count };
+    let mut show = |record: CatRecord<'_>| show(&record, args, output);
+    match is_stdin(&args.paths) {
+        true => cat_stream(Box::new(io::stdin()), options, &job, &mut show)?,
+        false => cat(&resolve(&args.paths)?.complete()?, options, &job, &mut show)?,
+    };
+    Ok(GOOD)
+}
+
+fn show(record: &CatRecord<'_>, args: &Args, output: &Output) -> Result<()> {
+    match (args.raw, &args.feature) {
+        (false, feature) => output.json_line(&record.to_json(feature.as_deref())?),
+        (true, None) => Ok(io::stdout().write_all(record.payload)?),
+        (true, Some(feature)) => {
+            for value in record.values(feature)? {
+                io::stdout().write_all(&value)?;
+            }
+            Ok(())
+        }
+    }
+}

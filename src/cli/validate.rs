@@ -1,0 +1,55 @@
+//! `tfr validate`.
+
+use std::io::{self, Write};
+
+use tfrkit::Job;
+use tfrkit::dataset::resolve;
+use tfrkit::inspect::{Report, ValidateOptions, validate, validate_stream};
+
+use super::args::is_stdin;
+use super::output::{Output, count, human_bytes, with_bar};
+use super::{BAD_DATA, Done, GOOD, interrupt};
+
+/// Check shards: checksums, messages, kinds, counts; with --decode every image
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Shards: files, a directory, a glob, NAME@COUNT, or - for stdin
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+    /// Decode every image, strictly, and hold it against what its record says
+    #[arg(long)]
+    decode: bool,
+}
+
+pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
+    interrupt::exit_at_once();
+    let options = ValidateOptions { decode: args.decode };
+    let report = with_bar(output, "validating", job, |job| match is_stdin(&args.paths) {
+        true => validate_stream(Box::new(io::stdin()), &options, job),
+        false => validate(&resolve(&args.paths)?, &options, job),
+    })?;
+    output.result(&report, |out| print(&report, out))?;
+    Ok(if report.has_errors() { BAD_DATA } else { GOOD })
+}
+
+fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for finding in &report.findings {
+        writeln!(out, "{finding}")?;
+    }
+    let more = report.findings_total - report.findings.len() as u64;
+    if more > 0 {
+        writeln!(out, "... and {} more", count(more, "finding"))?;
+    }
+    let found = match (report.errors, report.warnings) {
+        (0, 0) => "nothing wrong".to_owned(),
+        (errors, warnings) => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
+    };
+    writeln!(
+        out,
+        "{}, {}, {} in {:.2} s: {found}",
+        count(report.shards, "shard"),
+        count(report.records, "record"),
+        human_bytes(report.bytes),
+        report.seconds,
+    )
+}
