@@ -188,7 +188,7 @@ fn an_unfinished_set_is_not_begun_anew_by_accident() {
     let (src, out) = (tmp.path().join("src"), tmp.path().join("out"));
     pictures(&src, &[4]);
     fs::create_dir_all(&out).unwrap();
-    fs::write(out.join(".train.plan"), "{\"plan\":\"x\",\"stamp\":\"\"}").unwrap();
+    fs::write(out.join(".train.plan"), "of another run").unwrap();
     let (code, error) = tfr_json(&["convert", text(&src), text(&out)]);
     assert_eq!((code, error["error"]["kind"].as_str()), (2, Some("usage")));
     assert!(error["error"]["help"].as_str().unwrap().contains("--resume"));
@@ -302,6 +302,19 @@ fn what_is_no_picture_is_ignored_or_bad() {
     let (code, error) = tfr_json(&["convert", text(&src), text(&out), "--force"]);
     assert_eq!((code, &error["error"]["kind"]), (1, &json!("source")));
     assert!(error["error"]["path"].as_str().unwrap().ends_with("README.md"));
+}
+
+#[test]
+fn an_output_inside_the_source_is_refused() {
+    let tmp = tempfile::tempdir().unwrap();
+    let src = tmp.path().join("src");
+    pictures(&src, &[1]);
+    for out in [src.clone(), src.join("shards"), src.join("a/b/c"), src.join("../src/shards")] {
+        let (code, error) = tfr_json(&["convert", text(&src), text(&out)]);
+        assert_eq!(code, 2);
+        assert!(error["error"]["message"].as_str().unwrap().contains("inside the source"), "{error}");
+    }
+    tfr().args(["convert", text(&src), text(&src.join("../shards"))]).assert().success();
 }
 
 #[test]

@@ -255,8 +255,8 @@ fn a_bad_sample_comes_in_its_place_with_its_name() {
         (ExampleBuilder::new().bytes("image/encoded", &whole).encode(), "schema", "image/class/label"),
         (
             ExampleBuilder::new().int64("image/encoded", 1).int64("image/class/label", 0).encode(),
-            "proto",
-            "list of bytes",
+            "schema",
+            "not of bytes",
         ),
     ];
     for (payload, kind, part) in cases {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::options::{ConvertOptions, Reencode, Verify};
 use super::source::SourceFile;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::example::{ExampleBuilder, hex};
 use crate::image::{self, DecodeOptions, Decoder, Format, ImageBuf, ImageError, Limits, Probe};
 use crate::record::frame::MAX_RECORD_LEN;
@@ -62,11 +62,11 @@ impl<'a> Preparer<'a> {
         if !matches!(format, Format::Jpeg | Format::Png) {
             return match self.options.reencode {
                 Reencode::Png => self.store(&image::decode_any(&bytes, &limits)?, Format::Png),
-                Reencode::No => Err(ImageError::Unsupported {
-                    format,
-                    detail: "storing it as it is (TensorFlow reads JPEG and PNG; `--reencode png` converts it)".into(),
-                }
-                .into()),
+                Reencode::No => Err(Error::new(ErrorKind::Source {
+                    detail: format!(
+                        "a {format} image: JPEG and PNG are stored as they are, `--reencode png` stores others as PNG"
+                    ),
+                })),
             };
         }
         let probe = match self.options.verify {

@@ -73,6 +73,7 @@ pub struct Skipped {
 /// interruption or an error of the system, whole shards stay, for `Existing::Resume`.
 pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> {
     let start = Instant::now();
+    check_places(&options.src, &options.out)?;
     let manifest = Manifest::read(&options.out)?.unwrap_or_default();
     let given = options.labels.as_deref().map(labels::read_labels).transpose()?;
     let mut source = scan(&options.src, options.layout, given)?;
@@ -113,6 +114,22 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
     report.classes = source.classes;
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Refuses an output among the sources: its files would be taken for sources by the next run.
+fn check_places(src: &Path, out: &Path) -> Result<()> {
+    let out = std::path::absolute(out).map_err(|e| Error::io(out, e))?;
+    // The output may not be there yet; what is there of its path decides.
+    let existing = out.ancestors().find_map(|p| p.canonicalize().ok());
+    if let (Ok(src), Some(existing)) = (src.canonicalize(), existing)
+        && existing.starts_with(&src)
+    {
+        return Err(Error::usage_hint(
+            format!("{} lies inside the source {}", out.display(), src.display()),
+            "choose a directory beside it",
+        ));
+    }
+    Ok(())
 }
 
 /// Holds the classes against those of sets that are there already.

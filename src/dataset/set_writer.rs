@@ -1,14 +1,13 @@
 //! A set of shards on disk: refused, resumed or replaced as a whole.
 
 use std::fs::{self, File};
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
 
 use super::index::{idx_path, write_idx};
 use super::manifest::{Manifest, SetEntry, ShardEntry};
 use super::names::{NumberedName, shard_file_name};
-use super::shard_writer::{ShardSummary, ShardWriter, TEMP_SUFFIX, summarize, write_atomically};
+use super::shard_writer::{ShardSummary, ShardWriter, TEMP_SUFFIX, summarize};
 use crate::error::{Error, Result};
 use crate::record::Compression;
 use crate::sys;
@@ -53,71 +52,30 @@ pub struct SetWriter {
     plan: SetPlan,
     existing: Existing,
     kept: Vec<Option<ShardSummary>>,
-    marker: PathBuf,
-    _lock: File,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Marker {
-    plan: String,
-    stamp: String,
+    marker: Marker,
 }
 
 impl SetWriter {
     /// Begins a set in `dir`, which is made where it is missing.
+    ///
+    /// # Errors
+    /// Usage errors: a name that cannot be, a set that is there and not to be replaced, an unfinished set of another
+    /// plan, a second writer.
     pub fn create(dir: &Path, plan: SetPlan, existing: Existing) -> Result<Self> {
         check_set_name(&plan.name)?;
         fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
-        let marker = dir.join(format!(".{}.plan", plan.name));
-        let begun = read_marker(&marker)?;
+        let mut marker = Marker::open(dir, &plan.name)?;
         let there = shards_of(dir, &plan.name)?;
-        match existing {
-            Existing::Refuse if begun.is_some() => {
-                return Err(Error::usage_hint(
-                    format!("an earlier run has left the set '{}' unfinished in {}", plan.name, dir.display()),
-                    "finish it with `--resume`, or begin anew with `--force`",
-                ));
+        if let Err(e) = may_begin(dir, &plan, existing, marker.begun.as_deref(), &there) {
+            if marker.begun.is_none() {
+                remove_if_there(&marker.path)?;
             }
-            Existing::Refuse if !there.is_empty() => {
-                return Err(Error::usage_hint(
-                    format!("the set '{}' is already in {} ({} shards)", plan.name, dir.display(), there.len()),
-                    "replace it with `--force`, or choose another name or directory",
-                ));
-            }
-            _ => {}
+            return Err(e);
         }
-        let ours = Marker { plan: plan.plan.clone(), stamp: plan.stamp.clone() };
-        if existing == Existing::Resume {
-            let finished = Manifest::read(dir)?.and_then(|m| m.sets.get(&plan.name).map(|s| s.plan.clone()));
-            let matches = match &begun {
-                Some(begun) => *begun == ours,
-                None => there.is_empty() || finished.as_ref() == Some(&plan.plan),
-            };
-            if !matches {
-                return Err(Error::usage_hint(
-                    format!("the set '{}' in {} was begun from other sources or options", plan.name, dir.display()),
-                    "give the options of the earlier run, or begin anew with `--force`",
-                ));
-            }
-        }
-        let text = serde_json::to_string(&ours).map_err(|e| Error::metadata(&marker, e.to_string()))?;
-        if begun.as_ref() != Some(&ours) {
-            write_atomically(&marker, text.as_bytes())?;
-        }
-        let lock = File::open(&marker).map_err(|e| Error::io(&marker, e))?;
-        if !sys::try_lock(&lock).map_err(|e| Error::io(&marker, e))? {
-            let what = format!("another process is writing the set '{}' in {}", plan.name, dir.display());
-            return Err(Error::usage_hint(what, "wait for it, or choose another directory"));
-        }
+        marker.write(&plan)?;
         remove_leftovers(dir, &plan.name)?;
-        let mut writer = SetWriter {
-            dir: dir.to_owned(),
-            kept: vec![None; plan.shard_records.len()],
-            plan,
-            existing,
-            marker,
-            _lock: lock,
-        };
+        let kept = vec![None; plan.shard_records.len()];
+        let mut writer = SetWriter { dir: dir.to_owned(), kept, plan, existing, marker };
         if existing == Existing::Resume {
             writer.keep_whole_shards(&there)?;
         }
@@ -175,7 +133,7 @@ impl SetWriter {
         };
         manifest.sets.insert(self.plan.name.clone(), entry);
         manifest.write(&self.dir)?;
-        remove_if_there(&self.marker)?;
+        remove_if_there(&self.marker.path)?;
         Ok(shards)
     }
 
@@ -191,7 +149,7 @@ impl SetWriter {
             }
         }
         if self.kept.iter().all(Option::is_none) {
-            remove_if_there(&self.marker)?;
+            remove_if_there(&self.marker.path)?;
         }
         Ok(())
     }
@@ -246,14 +204,72 @@ pub(crate) fn check_set_name(name: &str) -> Result<()> {
     ))
 }
 
-fn read_marker(path: &Path) -> Result<Option<Marker>> {
-    match fs::read_to_string(path) {
-        // A marker that cannot be read matches no plan.
-        Ok(text) => {
-            Ok(Some(serde_json::from_str(&text).unwrap_or(Marker { plan: String::new(), stamp: String::new() })))
+/// Whether the set may be begun, given what an earlier run has left.
+fn may_begin(dir: &Path, plan: &SetPlan, existing: Existing, begun: Option<&str>, there: &[PathBuf]) -> Result<()> {
+    let name = &plan.name;
+    match (existing, begun) {
+        (Existing::Refuse, Some(_)) => Err(Error::usage_hint(
+            format!("an earlier run has left the set '{name}' unfinished in {}", dir.display()),
+            "finish it with `--resume`, or begin anew with `--force`",
+        )),
+        (Existing::Refuse, None) if !there.is_empty() => Err(Error::usage_hint(
+            format!("the set '{name}' is already in {} ({} shards)", dir.display(), there.len()),
+            "replace it with `--force`, or choose another name or directory",
+        )),
+        (Existing::Resume, _) => {
+            let finished = || Manifest::read(dir).map(|m| m.and_then(|m| m.sets.get(name).map(|s| s.plan.clone())));
+            let matches = match begun {
+                Some(begun) => begun == Marker::text(plan),
+                None => there.is_empty() || finished()?.as_ref() == Some(&plan.plan),
+            };
+            if matches {
+                return Ok(());
+            }
+            Err(Error::usage_hint(
+                format!("the set '{name}' in {} was begun from other sources or options", dir.display()),
+                "give the options of the earlier run, or begin anew with `--force`",
+            ))
         }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Error::io(path, e)),
+        _ => Ok(()),
+    }
+}
+
+/// The hidden file that marks an unfinished set and keeps a second writer out.
+struct Marker {
+    path: PathBuf,
+    /// What it held when it was opened; `None` where it is new.
+    begun: Option<String>,
+    /// Locked as long as it is open.
+    file: File,
+}
+
+impl Marker {
+    fn open(dir: &Path, set: &str) -> Result<Self> {
+        let path = dir.join(format!(".{set}.plan"));
+        let io = |e| Error::io(&path, e);
+        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        if !sys::try_lock(&file).map_err(io)? {
+            let what = format!("another process is writing the set '{set}' in {}", dir.display());
+            return Err(Error::usage_hint(what, "wait for it, or choose another directory"));
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(io)?;
+        let begun = (!text.is_empty()).then_some(text);
+        Ok(Marker { begun, file, path })
+    }
+
+    fn text(plan: &SetPlan) -> String {
+        format!("{} {}\n", plan.plan, plan.stamp)
+    }
+
+    fn write(&mut self, plan: &SetPlan) -> Result<()> {
+        let mut write = || {
+            self.file.set_len(0)?;
+            self.file.rewind()?;
+            self.file.write_all(Self::text(plan).as_bytes())?;
+            self.file.sync_all()
+        };
+        write().map_err(|e| Error::io(&self.path, e))
     }
 }
 

@@ -81,7 +81,7 @@ impl<'a> ExampleView<'a> {
             while let Some((number, value)) = features.next()? {
                 let Some(entry) = message(1, number, value)? else { continue };
                 let (key, feature) = map_entry(entry)?;
-                f(key, FeatureView::parse(feature)?);
+                f(key, FeatureView::parse(key, feature)?);
             }
         }
         Ok(())
@@ -125,24 +125,26 @@ fn join<'a>(whole: &mut Cow<'a, [u8]>, piece: &'a [u8]) {
 /// One feature of an [`ExampleView`]: its kind, and its values on demand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeatureView<'a> {
+    key: &'a str,
     kind: Kind,
     list: Cow<'a, [u8]>,
 }
 
 impl<'a> FeatureView<'a> {
-    fn parse(feature: Cow<'a, [u8]>) -> Result<Option<Self>> {
+    fn parse(key: &'a str, feature: Cow<'a, [u8]>) -> Result<Option<Self>> {
         match feature {
-            Cow::Borrowed(bytes) => Self::parse_slice(bytes),
+            Cow::Borrowed(bytes) => Self::parse_slice(key, bytes),
             // Rare: a feature whose pieces had to be joined owns its list.
-            Cow::Owned(bytes) => {
-                Ok(Self::parse_slice(&bytes)?
-                    .map(|f| FeatureView { kind: f.kind, list: Cow::Owned(f.list.into_owned()) }))
-            }
+            Cow::Owned(bytes) => Ok(Self::parse_slice(key, &bytes)?.map(|f| FeatureView {
+                key,
+                kind: f.kind,
+                list: Cow::Owned(f.list.into_owned()),
+            })),
         }
     }
 
-    fn parse_slice(feature: &[u8]) -> Result<Option<FeatureView<'_>>> {
-        let mut found: Option<FeatureView<'_>> = None;
+    fn parse_slice<'b>(key: &'b str, feature: &'b [u8]) -> Result<Option<FeatureView<'b>>> {
+        let mut found: Option<FeatureView<'b>> = None;
         let mut fields = Fields(feature);
         while let Some((number, value)) = fields.next()? {
             let kind = match number {
@@ -155,10 +157,15 @@ impl<'a> FeatureView<'a> {
             match &mut found {
                 Some(f) if f.kind == kind => join(&mut f.list, piece),
                 // Of a oneof, the last member set wins.
-                _ => found = Some(FeatureView { kind, list: Cow::Borrowed(piece) }),
+                _ => found = Some(FeatureView { key, kind, list: Cow::Borrowed(piece) }),
             }
         }
         Ok(found)
+    }
+
+    /// The feature's name.
+    pub fn key(&self) -> &'a str {
+        self.key
     }
 
     /// The kind of the list.
@@ -166,7 +173,7 @@ impl<'a> FeatureView<'a> {
         self.kind
     }
 
-    /// The byte strings in order. Of another kind, the first item is an error.
+    /// The byte strings in order. An error where the list has another kind.
     pub fn bytes(&self) -> Result<impl Iterator<Item = Result<&[u8]>>> {
         self.expect(Kind::Bytes)?;
         let mut fields = Fields(&self.list);
@@ -180,7 +187,7 @@ impl<'a> FeatureView<'a> {
         }))
     }
 
-    /// The floats in order.
+    /// The floats in order. An error where the list has another kind.
     pub fn floats(&self) -> Result<impl Iterator<Item = Result<f32>>> {
         self.expect(Kind::Float)?;
         let mut fields = Fields(&self.list);
@@ -205,7 +212,7 @@ impl<'a> FeatureView<'a> {
         }))
     }
 
-    /// The integers in order.
+    /// The integers in order. An error where the list has another kind.
     pub fn int64s(&self) -> Result<impl Iterator<Item = Result<i64>>> {
         self.expect(Kind::Int64)?;
         let mut fields = Fields(&self.list);
@@ -228,27 +235,28 @@ impl<'a> FeatureView<'a> {
 
     /// The only byte string of the feature.
     pub fn single_bytes(&self) -> Result<&[u8]> {
-        single(self.bytes()?)
+        self.single(self.bytes()?)
     }
 
     /// The only integer of the feature.
     pub fn single_int64(&self) -> Result<i64> {
-        single(self.int64s()?)
+        self.single(self.int64s()?)
     }
 
     fn expect(&self, kind: Kind) -> Result<()> {
         if self.kind == kind {
             return Ok(());
         }
-        Err(Error::proto(format!("a list of {} was expected, and one of {} is there", kind.name(), self.kind.name())))
+        Err(Error::schema(self.key, format!("is a list of {}, not of {}", self.kind.name(), kind.name())))
     }
-}
 
-fn single<T>(mut values: impl Iterator<Item = Result<T>>) -> Result<T> {
-    let first = values.next().ok_or_else(|| Error::proto("one value was expected, and the list is empty"))??;
-    match values.next() {
-        None => Ok(first),
-        Some(_) => Err(Error::proto("one value was expected, and the list has more")),
+    fn single<T>(&self, mut values: impl Iterator<Item = Result<T>>) -> Result<T> {
+        let wrong = |what: &str| Error::schema(self.key, format!("{what} where one value is expected"));
+        let first = values.next().ok_or_else(|| wrong("has none"))??;
+        match values.next() {
+            None => Ok(first),
+            Some(_) => Err(wrong("has more")),
+        }
     }
 }
 
@@ -341,9 +349,9 @@ mod tests {
         let payload = ExampleBuilder::new().int64s("two", [1, 2]).int64s("none", []).encode();
         let view = ExampleView::new(&payload);
         let two = view.feature("two").unwrap().unwrap();
-        assert!(two.single_bytes().unwrap_err().to_string().contains("list of bytes"));
-        assert!(two.single_int64().unwrap_err().to_string().contains("more"));
-        assert!(view.feature("none").unwrap().unwrap().single_int64().unwrap_err().to_string().contains("empty"));
+        assert!(two.single_bytes().unwrap_err().to_string().contains("'two' is a list of int64, not of bytes"));
+        assert!(two.single_int64().unwrap_err().to_string().contains("has more"));
+        assert!(view.feature("none").unwrap().unwrap().single_int64().unwrap_err().to_string().contains("has none"));
         assert!(ExampleView::new(b"no protobuf").feature("x").is_err());
     }
 }

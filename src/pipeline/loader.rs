@@ -1,11 +1,10 @@
 //! The loader: workers that fill batches, a consumer that takes them in order.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -13,25 +12,18 @@ use std::time::Instant;
 use super::batch::{Batch, Filling, Pool, SampleMeta};
 use super::counters::{Counters, SharedTimes, Stage};
 use super::executor::{Executor, SampleKey};
-use super::order::{EpochOrder, Place};
+use super::features::FeatureNames;
+use super::feed::{Feed, Item, Plan, Tail, read_windows};
+use super::order::Place;
 use super::samples::Samples;
-use super::spec::{FeatureNames, Mode, Pipeline, Shuffle};
+use super::spec::{Mode, Pipeline, Shuffle};
 use crate::dataset::ShardSet;
 use crate::error::{Error, ErrorKind, Result};
-use crate::example::{ExampleView, FeatureView};
 use crate::image::Shape;
-use crate::record::{Io, Record};
+use crate::record::Io;
 
-/// What happens to the samples at an epoch's end that fill no batch on every rank.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tail {
-    /// They are left out: all batches are full, all ranks have equally many.
-    Drop,
-    /// Missing samples are zeros with label -1 and `valid` false: all batches are full, all ranks have equally many.
-    Pad,
-    /// The last batches are smaller or missing: every sample comes exactly once.
-    Uneven,
-}
+/// More processes than this are a mistake, and would overflow positions.
+const MAX_WORLD: u64 = 1 << 24;
 
 /// How a loader runs: `LoaderOptions { batch: Some(64), ..Default::default() }`.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +94,8 @@ struct Shared {
     features: FeatureNames,
     shape: Shape,
     plan: Plan,
+    /// Batches that are filled or wait, at most.
+    in_flight: usize,
     pool: Arc<Pool>,
     times: SharedTimes,
     /// By ordinal, the checksum of the record that was decoded strictly; 0 before. What costs a quarter of the decoding
@@ -112,20 +106,6 @@ struct Shared {
     work: Condvar,
     /// Signalled when a batch is full, or nothing more will come.
     ready: Condvar,
-}
-
-/// Which positions make which batch.
-#[derive(Debug, Clone, Copy)]
-struct Plan {
-    seed: u64,
-    shuffle: Shuffle,
-    batch: u64,
-    rank: u64,
-    world: u64,
-    tail: Tail,
-    samples: u64,
-    epochs: u64,
-    in_flight: usize,
 }
 
 struct State {
@@ -142,24 +122,6 @@ struct State {
     /// What has ended a worker outside of its samples.
     fatal: Option<Error>,
     stopped: bool,
-}
-
-/// Where the samples at the positions come from.
-struct Feed {
-    order: EpochOrder,
-    epoch: u64,
-    /// The positions of the window that is dealt out.
-    span: Range<u64>,
-    window: Vec<Item>,
-    /// For sets with compressed shards: windows that a thread of its own reads.
-    reader: Option<Receiver<Vec<Item>>>,
-}
-
-/// A sample to be made.
-struct Item {
-    place: Place,
-    /// Its record, where it has been read already.
-    record: Option<Result<Record>>,
 }
 
 /// A slot to be filled.
@@ -183,8 +145,8 @@ impl Loader {
                 "begin the list with resize",
             )
         })?;
-        if options.rank >= options.world {
-            return Err(Error::usage(format!("rank {} is outside the world of {}", options.rank, options.world)));
+        if options.rank >= options.world || options.world > MAX_WORLD {
+            return Err(Error::usage(format!("rank {} of {}: ranks count from 0", options.rank, options.world)));
         }
         let batch = options.batch.unwrap_or(pipeline.batch.size);
         if !(1..=65_536).contains(&batch) {
@@ -201,7 +163,6 @@ impl Loader {
             tail: pipeline.batch.tail.unwrap_or(default_tail),
             samples: samples.len(),
             epochs: if options.epochs == 0 { u64::MAX } else { options.epochs },
-            in_flight: options.prefetch + 1,
         };
         if plan.samples == 0 || (plan.tail == Tail::Drop && plan.steps() == 0) {
             return Err(Error::usage_hint(
@@ -213,15 +174,16 @@ impl Loader {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
         };
-        let feed = Feed {
-            order: EpochOrder::new(samples.counts(), plan.shuffle, plan.seed, 0),
-            epoch: 0,
-            span: 0..0,
-            window: Vec::new(),
-            reader: None,
-        };
         // A rank without a sample in an epoch has none in any.
         let plan = Plan { epochs: if plan.steps() == 0 { 0 } else { plan.epochs }, ..plan };
+        let (sender, reader) = match samples.is_random() {
+            true => (None, None),
+            false => {
+                let (sender, reader) = sync_channel(1);
+                (Some(sender), Some(reader))
+            }
+        };
+        let feed = Feed::new(&samples, &plan, reader);
         let state = State {
             queue: VecDeque::new(),
             next_slot: 0,
@@ -237,6 +199,7 @@ impl Loader {
             features: pipeline.features.clone(),
             shape,
             plan,
+            in_flight: options.prefetch + 1,
             pool: Arc::default(),
             decoded: (0..plan.samples).map(|_| AtomicU32::new(0)).collect(),
             times: SharedTimes::default(),
@@ -245,8 +208,9 @@ impl Loader {
             ready: Condvar::new(),
         });
         let mut loader = Loader { shared, threads: Vec::new(), workers, failed: false };
-        if !loader.shared.samples.is_random() {
-            loader.start_reader()?;
+        if let Some(sender) = sender {
+            let shared = Arc::clone(&loader.shared);
+            loader.spawn("tfrkit-read".to_owned(), move || read_windows(&shared.samples, &shared.plan, &sender))?;
         }
         for i in 0..workers {
             let executor = Executor::new(pipeline, options.mode)?;
@@ -292,46 +256,6 @@ impl Loader {
         self.threads.push(thread);
         Ok(())
     }
-
-    fn start_reader(&mut self) -> Result<()> {
-        let (sender, receiver) = sync_channel::<Vec<Item>>(1);
-        self.shared.lock().feed.reader = Some(receiver);
-        let shared = Arc::clone(&self.shared);
-        self.spawn("tfrkit-read".to_owned(), move || {
-            let plan = shared.plan;
-            for epoch in 0..plan.epochs {
-                let order = EpochOrder::new(shared.samples.counts(), plan.shuffle, plan.seed, epoch);
-                let mut window: Vec<Item> = Vec::new();
-                let mut span = order.span(0);
-                let mut open = true;
-                shared.samples.walk(&order, |place, record| {
-                    let failed = record.is_err();
-                    window.push(Item { place, record: Some(record) });
-                    if failed || window.len() as u64 == span.end - span.start {
-                        open = sender.send(deal(std::mem::take(&mut window), order.members(&span), span.start)).is_ok();
-                        span = order.span(span.end);
-                    }
-                    open && !failed
-                });
-                if !open {
-                    return;
-                }
-            }
-        })
-    }
-}
-
-/// Puts the samples of a window, read in the order of the shards, into the order of delivery. Where an error has ended the
-/// window early, it takes every place, so that it is met whichever of them this rank wants.
-fn deal(mut read: Vec<Item>, members: Vec<u64>, start: u64) -> Vec<Item> {
-    if let Some(Item { place, record: Some(Err(e)) }) = read.last() {
-        return members.iter().map(|_| Item { place: *place, record: Some(Err(e.clone())) }).collect();
-    }
-    let taken = members.iter().map(|member| {
-        let item = &mut read[(member - start) as usize];
-        Item { place: item.place, record: item.record.take() }
-    });
-    taken.collect()
 }
 
 impl Iterator for Loader {
@@ -362,65 +286,6 @@ impl Drop for Loader {
     }
 }
 
-impl Plan {
-    /// Batches in an epoch on this rank.
-    fn steps(&self) -> u64 {
-        let whole = self.batch * self.world;
-        match self.tail {
-            Tail::Drop => self.samples / whole,
-            Tail::Pad => self.samples.div_ceil(whole),
-            Tail::Uneven => self.samples.saturating_sub(self.rank * self.batch).div_ceil(whole),
-        }
-    }
-
-    /// The position of a batch's first slot.
-    fn first_position(&self, step: u64) -> u64 {
-        (step * self.world + self.rank) * self.batch
-    }
-
-    /// The number of slots of a batch.
-    fn slots(&self, step: u64) -> usize {
-        let left = self.samples.saturating_sub(self.first_position(step));
-        match self.tail {
-            Tail::Uneven => self.batch.min(left) as usize,
-            Tail::Drop | Tail::Pad => self.batch as usize,
-        }
-    }
-}
-
-impl Feed {
-    /// The sample at a position of an epoch. Positions are asked for in order.
-    fn take(&mut self, shared: &Shared, epoch: u64, position: u64) -> Item {
-        if epoch != self.epoch {
-            // The reader has sent all windows of the epoch before, those behind this rank's last sample too.
-            while self.reader.is_some() && self.span.end < self.order.len() && self.receive() {}
-            self.epoch = epoch;
-            self.order = EpochOrder::new(shared.samples.counts(), shared.plan.shuffle, shared.plan.seed, epoch);
-            self.span = 0..0;
-        }
-        while position >= self.span.end {
-            if shared.samples.is_random() {
-                self.span = self.order.span(position);
-                let members = self.order.members(&self.span).into_iter();
-                self.window = members.map(|m| Item { place: self.order.place(m), record: None }).collect();
-            } else if !self.receive() {
-                let gone = Error::new(ErrorKind::Interrupted);
-                return Item { place: self.order.place(position), record: Some(Err(gone)) };
-            }
-        }
-        let item = &mut self.window[(position - self.span.start) as usize];
-        Item { place: item.place, record: item.record.take() }
-    }
-
-    /// Gets the next window from the reader; `false` when it has ended.
-    fn receive(&mut self) -> bool {
-        let Some(window) = self.reader.as_ref().and_then(|r| r.recv().ok()) else { return false };
-        self.window = window;
-        self.span = self.span.end..self.span.end + self.window.len() as u64;
-        true
-    }
-}
-
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code that holds the lock leaves the state half-changed, so a poisoned lock can be used.
@@ -431,7 +296,7 @@ impl Shared {
         let mut state = self.lock();
         state.stopped = true;
         // The reader's next send fails, and it ends.
-        state.feed.reader = None;
+        state.feed.close();
         drop(state);
         self.work.notify_all();
         self.ready.notify_all();
@@ -472,7 +337,7 @@ impl Shared {
             if state.next.0 >= self.plan.epochs {
                 return None;
             }
-            if state.queue.len() < self.plan.in_flight {
+            if state.queue.len() < self.in_flight {
                 self.begin_batch(&mut state);
                 continue;
             }
@@ -495,7 +360,7 @@ impl Shared {
         let position = state.first_position + slot as u64;
         let filling = Arc::clone(&state.queue[state.queue.len() - 1]);
         let epoch = filling.epoch();
-        let item = (position < self.plan.samples).then(|| state.feed.take(self, epoch, position));
+        let item = (position < self.plan.samples).then(|| state.feed.take(&self.samples, &self.plan, epoch, position));
         Task { filling, slot, epoch, item }
     }
 
@@ -555,39 +420,4 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
     let detail = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned());
     Error::new(ErrorKind::Panic { detail })
-}
-
-impl FeatureNames {
-    /// The image and the label of a serialised Example.
-    fn find<'a>(&self, payload: &'a [u8]) -> Result<(FeatureView<'a>, i64)> {
-        let (mut image, mut label) = (None, None);
-        ExampleView::new(payload).for_each(|key, feature| {
-            keep_best(&mut image, &self.image, key, &feature);
-            keep_best(&mut label, &self.label, key, &feature);
-        })?;
-        let missing = |names: &[String], key: &str| {
-            let hint = format!("name it in the pipeline: [features] {key} = \"...\"");
-            Error::schema(&names.join("' or '"), format!("is missing; {hint}"))
-        };
-        let (_, image) = image.ok_or_else(|| missing(&self.image, "image"))?;
-        let label = match (label, self.label.is_empty()) {
-            (Some((_, label)), _) => label.single_int64()?,
-            (None, true) => -1,
-            (None, false) => return Err(missing(&self.label, "label")),
-        };
-        Ok((image, label))
-    }
-}
-
-/// Keeps a feature whose key comes earlier in `names` than that of the one kept, or is the same key again.
-fn keep_best<'a>(
-    kept: &mut Option<(usize, FeatureView<'a>)>,
-    names: &[String],
-    key: &str,
-    feature: &Option<FeatureView<'a>>,
-) {
-    let Some(rank) = names.iter().position(|name| name == key) else { return };
-    if kept.as_ref().is_none_or(|(at, _)| rank <= *at) {
-        *kept = feature.clone().map(|feature| (rank, feature));
-    }
 }

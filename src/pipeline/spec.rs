@@ -4,7 +4,8 @@ use std::path::Path;
 
 use ::toml::de::DeTable;
 
-use super::loader::Tail;
+use super::features::FeatureNames;
+use super::feed::Tail;
 use super::op::{Op, check_list};
 use super::toml::Section;
 use crate::error::{Error, Result};
@@ -28,22 +29,6 @@ pub enum Shuffle {
     None,
     /// Shards permuted, then windows of this many samples, each permuted.
     Buffer(u64),
-}
-
-/// `[features]`: where image and label are found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeatureNames {
-    /// The encoded image. Default: `image/encoded`, or else `image`.
-    pub image: Vec<String>,
-    /// The label, one int64. Default: `image/class/label`, or else `label`. Empty: there is none, and labels are -1.
-    pub label: Vec<String>,
-}
-
-impl Default for FeatureNames {
-    fn default() -> Self {
-        let names = |names: [&str; 2]| names.map(str::to_owned).to_vec();
-        FeatureNames { image: names(["image/encoded", "image"]), label: names(["image/class/label", "label"]) }
-    }
 }
 
 /// `[batch]`: how samples are put together.

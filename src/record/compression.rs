@@ -11,7 +11,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::frame::{self, HEADER_LEN};
 
 /// How many bytes of a file [`Compression::detect`] wants to see.
-pub const DETECT_LEN: usize = 64 << 10;
+pub(super) const DETECT_LEN: usize = 64 << 10;
 
 /// The compression of a whole shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
