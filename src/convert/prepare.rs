@@ -11,7 +11,7 @@ use super::source::SourceFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::example::{ExampleBuilder, hex};
 use crate::image::{self, DecodeOptions, Decoder, Format, ImageBuf, ImageError, Limits, Probe};
-use crate::record::frame::MAX_RECORD_LEN;
+use crate::record::{frame::MAX_RECORD_LEN, read_full};
 
 /// How much of a file is read before its type is told.
 const START_LEN: u64 = 64 << 10;
@@ -106,12 +106,18 @@ impl<'a> Preparer<'a> {
 fn read(source: &SourceFile, path: &Path) -> Result<Vec<u8>> {
     let io = |e| Error::io(path, e);
     let mut file = File::open(path).map_err(io)?;
-    let mut bytes = Vec::with_capacity(source.size.min(MAX_RECORD_LEN) as usize + 1);
-    (&mut file).take(START_LEN).read_to_end(&mut bytes).map_err(io)?;
+    // One byte more than the file has, so that its end is met without growing the buffer.
+    let mut bytes = vec![0; source.size.saturating_add(1).min(START_LEN) as usize];
+    let start = read_full(&mut file, &mut bytes).map_err(io)?;
+    let more = start == bytes.len();
+    bytes.truncate(start);
     if image::sniff(&bytes).is_none() {
         return Err(unknown(&bytes));
     }
-    file.take(MAX_RECORD_LEN).read_to_end(&mut bytes).map_err(io)?;
+    if more {
+        bytes.reserve_exact(source.size.saturating_sub(start as u64).min(MAX_RECORD_LEN) as usize + 1);
+        file.take(MAX_RECORD_LEN).read_to_end(&mut bytes).map_err(io)?;
+    }
     if bytes.len() as u64 >= MAX_RECORD_LEN - START_LEN {
         return Err(io(io::Error::new(io::ErrorKind::FileTooLarge, "the file is over the 2 GiB that a record holds")));
     }

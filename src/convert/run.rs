@@ -178,7 +178,7 @@ impl Run<'_> {
         let failed = AtomicBool::new(false);
         let results: Mutex<BTreeMap<usize, Result<ShardSummary>>> = Mutex::default();
         std::thread::scope(|scope| {
-            for _ in 0..self.job.thread_count().min(writer.count()) {
+            for _ in 0..(self.job.thread_count() + 1).min(writer.count()) {
                 scope.spawn(|| {
                     while !failed.load(Ordering::Relaxed) {
                         let index = next.fetch_add(1, Ordering::Relaxed);

@@ -76,14 +76,15 @@ impl ShardWriter {
         let path = self.path;
         let buffered = self.writer.finish().map_err(|e| e.at_path(&path))?;
         let temp = buffered.into_inner().map_err(|e| Error::io(&path, e.into_error()))?;
-        persist(temp, &path).map_err(|e| Error::io(&path, e))?;
+        persist(temp, &path).and_then(|()| sys::sync_dir(dir_of(&path))).map_err(|e| Error::io(&path, e))?;
         let bytes = fs::metadata(&path).map_err(|e| Error::io(&path, e))?.len();
         let fingerprint = fingerprint(&path)?;
         Ok(ShardSummary { records: self.spans.len() as u64, bytes, spans: self.spans, fingerprint, path })
     }
 }
 
-/// Writes a small file whole or not at all, and its folder where that is missing.
+/// Writes a small file whole or not at all, and its folder where that is missing. After a crash of the machine the
+/// earlier file may be back: what is written so can be made again.
 pub(crate) fn write_atomically(path: &Path, data: &[u8]) -> Result<()> {
     let write = || -> io::Result<()> {
         if let Some(dir) = path.parent() {
@@ -113,7 +114,7 @@ fn temp_beside(path: &Path) -> io::Result<NamedTempFile> {
 fn persist(temp: NamedTempFile, path: &Path) -> io::Result<()> {
     temp.as_file().sync_all()?;
     temp.persist(path).map_err(|e| e.error)?;
-    sys::sync_dir(dir_of(path))
+    Ok(())
 }
 
 /// The directory of a path, `.` where it names none.

@@ -96,7 +96,7 @@ impl Executor {
 
     /// Runs the list on an encoded image. Gives u8 where no op has made it f32. Draws are appended to `draws`.
     pub fn run(&mut self, encoded: &[u8], key: SampleKey, mut draws: Option<&mut Vec<Draw>>) -> Result<Image> {
-        self.decode(encoded, false)?;
+        self.decode(encoded)?;
         for step in &self.steps {
             step.run(&mut self.work, key, draws.as_deref_mut())?;
         }
@@ -108,16 +108,8 @@ impl Executor {
     }
 
     /// Runs the list on an encoded image and writes the result, as f32, into `slot`, which has exactly `shape`'s values.
-    /// `again` says that these very bytes have been decoded before.
-    pub(super) fn run_into(
-        &mut self,
-        encoded: &[u8],
-        again: bool,
-        key: SampleKey,
-        shape: Shape,
-        slot: &mut [f32],
-    ) -> Result<()> {
-        self.decode(encoded, again)?;
+    pub(super) fn run_into(&mut self, encoded: &[u8], key: SampleKey, shape: Shape, slot: &mut [f32]) -> Result<()> {
+        self.decode(encoded)?;
         let start = Instant::now();
         let (last, before) = match self.steps.split_last() {
             Some((last, before)) => {
@@ -158,13 +150,10 @@ impl Executor {
         Ok(())
     }
 
-    fn decode(&mut self, encoded: &[u8], again: bool) -> Result<()> {
+    fn decode(&mut self, encoded: &[u8]) -> Result<()> {
         let start = Instant::now();
         self.work.is_f32 = false;
-        match again {
-            true => self.decoder.decode_again_into(encoded, &mut self.work.u8)?,
-            false => self.decoder.decode_into(encoded, &mut self.work.u8)?,
-        }
+        self.decoder.decode_into(encoded, &mut self.work.u8)?;
         self.times.add(Stage::Decode, start.elapsed().as_nanos() as u64);
         Ok(())
     }
@@ -352,7 +341,7 @@ mod tests {
                 let key = SampleKey { seed: 1, ordinal, epoch: 0 };
                 let image = executor.run(&picture(), key, None).unwrap().into_f32();
                 let mut slot = vec![0.0; image.pixels().len()];
-                executor.run_into(&picture(), ordinal % 2 == 0, key, image.shape(), &mut slot).unwrap();
+                executor.run_into(&picture(), key, image.shape(), &mut slot).unwrap();
                 assert_eq!(slot, image.pixels());
             }
         }
@@ -377,9 +366,8 @@ mod tests {
     #[test]
     fn a_size_that_does_not_fit_the_batch_is_an_error() {
         let mut executor = Executor::new(&pipeline(), Mode::Eval).unwrap();
-        let error = executor
-            .run_into(&picture(), false, SampleKey::default(), Shape::new(9, 9, 3), &mut [0.0; 243])
-            .unwrap_err();
+        let error =
+            executor.run_into(&picture(), SampleKey::default(), Shape::new(9, 9, 3), &mut [0.0; 243]).unwrap_err();
         assert!(error.to_string().contains("20x16"), "{error}");
     }
 }

@@ -94,7 +94,7 @@ fn has_length_crc(header: &[u8; HEADER_LEN]) -> bool {
 }
 
 /// Reads until `buf` is full or the input ends; the number of bytes read.
-pub(super) fn read_full(reader: &mut impl Read, buf: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_full(reader: &mut impl Read, buf: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buf.len() {
         match reader.read(&mut buf[filled..]) {

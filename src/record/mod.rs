@@ -15,6 +15,7 @@ mod writer;
 
 pub use access::RandomAccess;
 pub use compression::Compression;
+pub(crate) use compression::read_full;
 pub use frame::{CrcCheck, FrameError, FramePart, masked_crc};
 pub use open::{Io, RecordSource};
 pub use reader::{IntoRecords, OnCorrupt, ReadOptions, Reader, Record, Records};

@@ -103,6 +103,7 @@ pub struct Decoder {
     options: DecodeOptions,
     entropy: EntropyScratch,
     scratch: Vec<u8>,
+    guarded: Vec<u8>,
     backend: backend::Backend,
 }
 
@@ -117,6 +118,7 @@ impl Decoder {
             options,
             entropy: EntropyScratch::default(),
             scratch: Vec::new(),
+            guarded: Vec::new(),
         })
     }
 
@@ -160,23 +162,9 @@ impl Decoder {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn decode_into(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>) -> Result<()> {
-        self.decode_after(bytes, image, backend::REPORTS_EARLY_END)
-    }
-
-    /// As [`decode_into`](Self::decode_into), for bytes that have passed it before: where the decoder does not report a
-    /// scan that ends early, the walk of the entropy-coded data that does is not done again.
-    ///
-    /// # Errors
-    /// As [`decode`](Self::decode), but for what that walk would find.
-    pub fn decode_again_into(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>) -> Result<()> {
-        self.decode_after(bytes, image, true)
-    }
-
-    fn decode_after(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>, skip_walk: bool) -> Result<()> {
-        let options = self.options;
         match sniff(bytes) {
-            Some(Format::Jpeg) => self.decode_jpeg(bytes, image, skip_walk),
-            Some(Format::Png) => png::decode(bytes, &options, &mut self.scratch, image),
+            Some(Format::Jpeg) => self.decode_jpeg(bytes, image),
+            Some(Format::Png) => png::decode(bytes, &self.options, &mut self.scratch, image),
             Some(other) => {
                 Err(ImageError::unsupported(other, "decoding this format in a pipeline (re-encode the set as PNG)"))
             }
@@ -184,28 +172,51 @@ impl Decoder {
         }
     }
 
-    fn decode_jpeg(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>, skip_walk: bool) -> Result<()> {
+    fn decode_jpeg(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>) -> Result<()> {
         let DecodeOptions { channels, truncated, limits, .. } = self.options;
-        let depth = match truncated {
-            Truncated::Accept => Depth::Header,
-            Truncated::Refuse if skip_walk => Depth::Markers,
-            Truncated::Refuse => Depth::Entropy(&mut self.entropy),
-        };
-        let jpeg = jpeg::read(bytes, &limits, depth)?;
+        let strict = truncated == Truncated::Refuse;
+        let jpeg = jpeg::read(bytes, &limits, if strict { Depth::Markers } else { Depth::Header })?;
         let (height, width) = (jpeg.frame.height, jpeg.frame.width);
         limits.check(width, height, channels.count())?;
         if jpeg.frame.components.len() == 4 && channels == Channels::Gray {
             return Err(ImageError::unsupported(Format::Jpeg, "decoding four inks (CMYK) to one channel"));
         }
         image.reshape(Shape::new(height, width, channels.count()))?;
+        if strict && !backend::REPORTS_EARLY_END {
+            if self.decode_guarded(bytes, &jpeg, image) {
+                return Ok(());
+            }
+            // Either the scan ends early, which the walk says, or the guard does not apply.
+            self.walk(bytes)?;
+        }
         let doubt = self.backend.decode(bytes, &jpeg, &self.options, &mut self.scratch, image.pixels_mut())?;
-        if doubt == Doubt::Warned && truncated == Truncated::Refuse {
+        if doubt == Doubt::Warned && strict {
             // libjpeg warns of harmless things as well; the walk tells which this is.
-            jpeg::read(bytes, &limits, Depth::Entropy(&mut self.entropy))?;
+            self.walk(bytes)?;
         }
         Ok(())
     }
+
+    /// Reads every Huffman code: costs a third of decoding, and finds each block that is missing.
+    fn walk(&mut self, bytes: &[u8]) -> Result<()> {
+        jpeg::read(bytes, &self.options.limits, Depth::Entropy(&mut self.entropy)).map(drop)
+    }
+
+    /// Decodes with ones behind the entropy-coded data, for a decoder that takes the end of the data for zeros. No
+    /// Huffman code is made of ones alone, so a decoder that needs another code than are there fails. Whether it
+    /// succeeded; `false` also where the image has no single scan to guard.
+    fn decode_guarded(&mut self, bytes: &[u8], jpeg: &Jpeg, image: &mut ImageBuf<u8>) -> bool {
+        let Some(data) = jpeg.single_scan_end.and_then(|end| bytes.get(..end)) else { return false };
+        self.guarded.clear();
+        self.guarded.extend_from_slice(data);
+        self.guarded.extend_from_slice(&GUARD);
+        let pixels = image.pixels_mut();
+        self.backend.decode(&self.guarded, jpeg, &self.options, &mut self.scratch, pixels).is_ok()
+    }
 }
+
+/// 64 ones (each FF byte with its stuffed zero), more than any code and its magnitude have, and EOI.
+const GUARD: [u8; 18] = [255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 0xFF, 0xD9];
 
 /// Whether a decoder found fault with what it decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ pub(super) const VERSION: &str = "0.5.15";
 /// The crate in Cargo.lock, for the test that keeps [`VERSION`] true.
 #[cfg(test)]
 pub(super) const CRATE: (&str, &str) = (NAME, VERSION);
-/// Even its strict mode fills in zeros when EOI comes before the last block of a scan.
+/// Even its strict mode reads zeros when EOI comes before the last block of a scan.
 pub(super) const REPORTS_EARLY_END: bool = false;
 
 #[derive(Debug)]

@@ -63,6 +63,8 @@ pub(super) struct Table {
     /// For each length: first code, number of codes, index of the first value.
     lengths: [(u32, u32, usize); 17],
     values: Vec<u8>,
+    /// Whether a run of ones is a code, which C.2 reserves.
+    has_ones: bool,
 }
 
 impl Table {
@@ -71,6 +73,7 @@ impl Table {
         let mut look = Box::new([Entry::default(); 1 << LOOK]);
         let mut lengths = [(0, 0, 0); 17];
         let (mut code, mut index) = (0u32, 0usize);
+        let mut has_ones = false;
         for (&count, len) in counts.iter().zip(1u32..) {
             let count = u32::from(count);
             if code + count > 1 << len {
@@ -86,9 +89,10 @@ impl Table {
                 code += 1;
                 index += 1;
             }
+            has_ones |= count > 0 && code == 1 << len;
             code <<= 1;
         }
-        Some(Self { look, lengths, values: values.to_vec() })
+        Some(Self { look, lengths, values: values.to_vec(), has_ones })
     }
 
     /// A code longer than [`LOOK`] bits at the top of `acc`.
@@ -141,6 +145,11 @@ impl Tables {
             rest = tail;
         }
         Ok(())
+    }
+
+    /// Whether any table has a code of ones alone.
+    pub(super) fn have_ones(&self) -> bool {
+        self.dc.iter().chain(&self.ac).flatten().any(|table| table.has_ones)
     }
 
     pub(super) fn dc(&self, id: usize) -> Option<&Table> {

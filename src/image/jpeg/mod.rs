@@ -40,6 +40,10 @@ pub(crate) struct Jpeg {
     pub(crate) rgb_coded: bool,
     /// An Adobe APP14 segment was seen; its CMYK samples are stored inverted.
     pub(crate) adobe: bool,
+    /// Where the entropy-coded data end, if the image is a single sequential scan without restart markers whose tables
+    /// have no code of ones alone (C.2 reserves it): then ones put there are an error to whoever reads on.
+    #[cfg_attr(feature = "turbojpeg", allow(dead_code))]
+    pub(crate) single_scan_end: Option<usize>,
 }
 
 impl Jpeg {
@@ -101,6 +105,9 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits, mut depth: Depth<'_>) -> Resul
             return Err(ImageError::truncated(Format::Jpeg, data.start, "a scan without data"));
         }
         state.coverage.add(&scan, frame, segment.at)?;
+        let single = state.scans == 1 && !frame.progressive && scan.components.len() == frame.components.len();
+        state.single_scan_end =
+            (single && state.restart_interval == 0 && !state.tables.have_ones()).then_some(data.end);
         if let Depth::Entropy(scratch) = &mut depth {
             if state.scans == 1 {
                 scratch.start(frame);
@@ -117,7 +124,13 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits, mut depth: Depth<'_>) -> Resul
         state.coverage.finish(&frame, end)?;
     }
     let rgb_coded = state.rgb_coded(&frame);
-    Ok(Jpeg { frame, orientation: state.orientation, rgb_coded, adobe: state.adobe_transform.is_some() })
+    Ok(Jpeg {
+        frame,
+        orientation: state.orientation,
+        rgb_coded,
+        adobe: state.adobe_transform.is_some(),
+        single_scan_end: state.single_scan_end,
+    })
 }
 
 #[derive(Default)]
@@ -127,6 +140,7 @@ struct State {
     coverage: Coverage,
     restart_interval: usize,
     scans: usize,
+    single_scan_end: Option<usize>,
     orientation: Option<u8>,
     jfif: bool,
     adobe_transform: Option<u8>,
