@@ -274,6 +274,25 @@ fn bad_pictures_are_named_and_never_stored() {
 }
 
 #[test]
+fn a_bad_picture_in_the_last_set_leaves_nothing_of_the_first() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (src, out) = (tmp.path().join("src"), tmp.path().join("out"));
+    pictures(&src.join("train"), &[5]);
+    pictures(&src.join("val"), &[2]);
+    let bad = src.join("val/class-0/bad.jpg");
+    fs::write(&bad, b"nothing").unwrap();
+    assert_eq!(tfr_json(&["convert", text(&src), text(&out)]).0, 1);
+    assert_eq!(names(&out), Vec::<String>::new());
+    // A set that is there already keeps the other from being begun.
+    fs::remove_file(&bad).unwrap();
+    tfr().args(["convert", text(&src.join("val")), text(&out), "--name", "val"]).assert().success();
+    let before = names(&out);
+    assert_eq!(tfr_json(&["convert", text(&src), text(&out)]).0, 2);
+    assert_eq!(names(&out), before);
+    tfr().args(["convert", text(&src), text(&out), "--force"]).assert().success();
+}
+
+#[test]
 fn a_header_of_a_giant_is_refused_without_its_memory() {
     let tmp = tempfile::tempdir().unwrap();
     let (src, out) = (tmp.path().join("src"), tmp.path().join("out"));
@@ -358,7 +377,7 @@ fn labels_keep_their_numbers() {
         fs::read_to_string(out.join("image.class.label.labels.txt")).unwrap(),
         "__unused_0__\nclass-1\nunused\nclass-0\n"
     );
-    // Another set beside it must have the same classes and numbers.
+    // Another set beside it must have the same classes and numbers; nothing of the attempt is left.
     let (code, error) = tfr_json(&["convert", text(&src), text(&out), "--name", "val"]);
     assert_eq!(code, 2);
     assert!(error["error"]["help"].as_str().unwrap().contains("--labels"));

@@ -96,14 +96,10 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
         run.skip_or_fail(Skipped { path, reason }, error)?;
     }
     let mut report = ConvertReport { warnings: source.warnings, ..Default::default() };
-    for set in &sets {
-        let shards = run.write_set(set)?;
+    for (set, shards) in sets.iter().zip(run.write_sets(&sets)?) {
         report.sets.insert(set.name.clone(), shards.iter().map(|s| s.records).sum());
-        report.shards.extend(shards.into_iter().map(|s| ShardReport {
-            path: s.path,
-            records: s.records,
-            bytes: s.bytes,
-        }));
+        let shards = shards.into_iter();
+        report.shards.extend(shards.map(|s| ShardReport { path: s.path, records: s.records, bytes: s.bytes }));
     }
     report.records = report.sets.values().sum();
     let readable = write_metadata(&options.out, run.classes, options.label_offset)?;
@@ -170,22 +166,42 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Writes all sets. They are ended together, so that a bad file in the last leaves nothing of the first.
+    fn write_sets(&self, sets: &[PlannedSet]) -> Result<Vec<Vec<ShardSummary>>> {
+        let mut writers = Vec::new();
+        let written = sets.iter().try_fold(Vec::new(), |mut written, set| {
+            let plan = set.set_plan(self.options, self.classes);
+            writers.push(SetWriter::create(&self.options.out, plan, self.options.existing)?);
+            written.push(self.write_shards(set, &writers[writers.len() - 1])?);
+            Ok::<_, Error>(written)
+        });
+        match written {
+            Ok(written) => writers.into_iter().zip(written).map(|(writer, shards)| writer.finish(shards)).collect(),
+            Err(e) => {
+                if matches!(e.class(), ErrorClass::Data | ErrorClass::Usage) {
+                    writers.into_iter().try_for_each(SetWriter::abandon)?;
+                }
+                Err(e)
+            }
+        }
+    }
+
     /// Writes the shards of a set, several at a time. Of several errors, the one of the first shard is given.
-    fn write_set(&self, set: &PlannedSet) -> Result<Vec<ShardSummary>> {
-        let writer =
-            SetWriter::create(&self.options.out, set.set_plan(self.options, self.classes), self.options.existing)?;
+    fn write_shards(&self, set: &PlannedSet, writer: &SetWriter) -> Result<Vec<ShardSummary>> {
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
         let results: Mutex<BTreeMap<usize, Result<ShardSummary>>> = Mutex::default();
+        // One lane more than threads: while one waits for the disk, the others go on.
+        let lanes = (self.job.thread_count() + 1).min(writer.count());
         std::thread::scope(|scope| {
-            for _ in 0..(self.job.thread_count() + 1).min(writer.count()) {
+            for _ in 0..lanes {
                 scope.spawn(|| {
                     while !failed.load(Ordering::Relaxed) {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         if index >= writer.count() {
                             break;
                         }
-                        let result = self.write_shard(set, &writer, index);
+                        let result = self.write_shard(set, writer, index);
                         failed.fetch_or(result.is_err(), Ordering::Relaxed);
                         if let Ok(mut results) = results.lock() {
                             results.insert(index, result);
@@ -194,16 +210,7 @@ impl Run<'_> {
                 });
             }
         });
-        let results = results.into_inner().unwrap_or_default();
-        match results.into_values().collect::<Result<Vec<_>>>() {
-            Ok(shards) => writer.finish(shards),
-            Err(e) => {
-                if e.class() == ErrorClass::Data {
-                    writer.abandon()?;
-                }
-                Err(e)
-            }
-        }
+        results.into_inner().unwrap_or_default().into_values().collect()
     }
 
     fn write_shard(&self, set: &PlannedSet, writer: &SetWriter, index: usize) -> Result<ShardSummary> {
@@ -246,7 +253,7 @@ impl Run<'_> {
             .par_iter()
             .map_init(preparer, |preparer, file| match preparer {
                 Ok(preparer) => preparer.prepare(file),
-                Err(e) => Err(Error::new(ErrorKind::Panic { detail: e.to_string() })),
+                Err(e) => Err(e.clone()),
             })
             .collect()
     }
