@@ -44,7 +44,7 @@ impl Compression {
         }
     }
 
-    /// Tells the compression of a shard from its first bytes ([`DETECT_LEN`] of them, or all there are).
+    /// Tells the compression of a shard from its first 64 KiB (or all there is of it).
     ///
     /// Damage must not fool it: a valid length CRC in front means uncompressed. gzip or zlib counts only if what it
     /// inflates to begins with a valid length CRC, or is empty and whole. Anything else is an uncompressed shard,
