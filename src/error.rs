@@ -226,6 +226,10 @@ impl Error {
             }
             ErrorKind::Proto { .. } => "the records may hold another message; `tfr cat -n 1` shows what is inside",
             ErrorKind::Schema { .. } => "`tfr info` lists the features that the shards have",
+            ErrorKind::Image(_) if self.0.at.record.is_some() => "`tfr validate --decode` lists every bad image",
+            ErrorKind::Image(_) | ErrorKind::Source { .. } => {
+                "mend or remove the file; `tfr convert --on-error skip` leaves such files out and lists them"
+            }
             ErrorKind::MissingShard { .. } => "bring the missing shard, or name the shard files one by one",
             ErrorKind::Metadata { .. } => "make the index anew with `tfr index`, or convert the set again",
             ErrorKind::Io(e) => match e.kind() {

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use tfrkit::Job;
 use tfrkit::convert::{
     ConvertOptions, ConvertReport, Layout, OnError, Reencode, ShardCount, Verify, convert, parse_size, parse_split,
 };
 use tfrkit::dataset::Existing;
 use tfrkit::record::Compression;
+use tfrkit::{ErrorClass, ErrorKind, Job};
 
 use super::output::{Output, count, human_bytes, shown, with_bar};
 use super::{BAD_DATA, Done, GOOD, interrupt};
@@ -180,7 +180,8 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     let report = match report {
         Ok(report) => report,
         Err(e) => {
-            if matches!(e.class(), tfrkit::ErrorClass::Interrupted | tfrkit::ErrorClass::System) {
+            let is_full = matches!(e.kind(), ErrorKind::Io(e) if e.kind() == std::io::ErrorKind::StorageFull);
+            if is_full || e.class() == ErrorClass::Interrupted {
                 output.note("whole shards are kept; go on with `--resume`, or begin anew with `--force`");
             }
             return Err(e);

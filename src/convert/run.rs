@@ -114,6 +114,12 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
 
 /// Refuses an output among the sources: its files would be taken for sources by the next run.
 fn check_places(src: &Path, out: &Path) -> Result<()> {
+    if out.exists() && !out.is_dir() {
+        return Err(Error::usage_hint(
+            format!("{} is not a directory", out.display()),
+            "name a directory for the shards; it is made where it is missing",
+        ));
+    }
     let out = std::path::absolute(out).map_err(|e| Error::io(out, e))?;
     // The output may not be there yet; what is there of its path decides.
     let existing = out.ancestors().find_map(|p| p.canonicalize().ok());

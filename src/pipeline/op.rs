@@ -1,6 +1,6 @@
 //! The operations of a spec: names and parameters, ranges, what they do to an image's size.
 
-use super::toml::{Section, suggest};
+use super::toml::Section;
 use crate::error::{Error, Result};
 use crate::image::Shape;
 use crate::image::ops::{Normalizer, central_crop_rect};
@@ -173,7 +173,7 @@ impl Op {
                 Normalizer::new(&mean, &std).map_err(|e| section.wrong("std", &e.to_string()))?;
                 Op::Normalize { mean, std }
             }
-            unknown => return Err(section.wrong("op", &format!("is unknown; {}", suggest(unknown, &NAMES)))),
+            unknown => return Err(section.unknown("op", unknown, &NAMES)),
         };
         section.finish()?;
         Ok(op)

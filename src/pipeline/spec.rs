@@ -222,7 +222,7 @@ mod tests {
             ("[shufle]\nmode = \"none\"", "line 1: the pipeline: 'shufle' is unknown; did you mean 'shuffle'?"),
             ("[shuffle]\nmode = \"buffer\"", "[shuffle]: 'size' is missing"),
             ("[batch]\nsize = 0", "size must be from 1 to 65536, not 0"),
-            ("[[train]]\nop = \"resise\"", "line 2: resise: op is unknown; did you mean 'resize'?"),
+            ("[[train]]\nop = \"resise\"", "line 2: resise: there is no op of this name; did you mean 'resize'?"),
             ("[[train]]\nop = \"resize\"", "line 1: resize: 'size' is missing: [height, width]"),
             (
                 "[[train]]\nop = \"resize\"\nsize = [0, 5]",

@@ -109,6 +109,12 @@ impl<'t> Section<'t> {
         self.error(at, &format!("{key} {what}{shown}"))
     }
 
+    /// An error about a name, the value of a key, that is none of `known`.
+    pub(super) fn unknown(&self, key: &str, name: &str, known: &[&str]) -> Error {
+        let at = self.table.get(key).map_or(self.start, |v| v.span().start);
+        self.error(at, &format!("there is no {key} of this name; {}", suggest(name, known)))
+    }
+
     fn error(&self, at: usize, what: &str) -> Error {
         let line = self.text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
         Error::usage(format!("line {line}: {}: {what}", self.name))
