@@ -182,7 +182,10 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         Err(e) => {
             let is_full = matches!(e.kind(), ErrorKind::Io(e) if e.kind() == std::io::ErrorKind::StorageFull);
             if is_full || e.class() == ErrorClass::Interrupted {
-                output.note("whole shards are kept; go on with `--resume`, or begin anew with `--force`");
+                output.note(match args.force {
+                    true => "the earlier set is still there; begin anew with `--force`",
+                    false => "whole shards are kept; go on with `--resume`, or begin anew with `--force`",
+                });
             }
             return Err(e);
         }

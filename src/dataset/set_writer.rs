@@ -52,6 +52,8 @@ pub struct SetWriter {
     plan: SetPlan,
     existing: Existing,
     kept: Vec<Option<ShardSummary>>,
+    /// Shards of the set that were there before this run.
+    there: Vec<PathBuf>,
     marker: Marker,
 }
 
@@ -72,12 +74,12 @@ impl SetWriter {
             }
             return Err(e);
         }
-        marker.write(&plan)?;
+        marker.write(&plan, existing)?;
         remove_leftovers(dir, &plan.name)?;
         let kept = vec![None; plan.shard_records.len()];
-        let mut writer = SetWriter { dir: dir.to_owned(), kept, plan, existing, marker };
+        let mut writer = SetWriter { dir: dir.to_owned(), kept, plan, existing, there, marker };
         if existing == Existing::Resume {
-            writer.keep_whole_shards(&there)?;
+            writer.keep_whole_shards()?;
         }
         Ok(writer)
     }
@@ -137,18 +139,21 @@ impl SetWriter {
         Ok(shards)
     }
 
-    /// Gives the set up: removes what this run has written, so that the same run can be tried again. Shards kept of
-    /// an earlier run stay, to be resumed.
+    /// Gives the set up: removes what this run has written, so that the same run can be tried again. No shard that was
+    /// there before is removed.
     pub fn abandon(self) -> Result<()> {
+        let mut rewritten = false;
         for index in 0..self.count() {
-            if self.kept[index].is_none() {
-                remove_if_there(&self.staged_path(index))?;
-                if self.existing != Existing::Replace {
-                    remove_if_there(&self.final_path(index))?;
-                }
+            remove_if_there(&self.staged_path(index))?;
+            let path = self.final_path(index);
+            if !self.there.contains(&path) {
+                remove_if_there(&path)?;
+            } else if self.existing == Existing::Resume && self.kept[index].is_none() {
+                rewritten = true;
             }
         }
-        if self.kept.iter().all(Option::is_none) {
+        // What an earlier run has left unfinished stays so, and so does a finished set in which a shard may be new.
+        if self.marker.begun.is_none() && !rewritten {
             remove_if_there(&self.marker.path)?;
         }
         Ok(())
@@ -163,10 +168,10 @@ impl SetWriter {
         self.dir.join(format!(".{name}.new{TEMP_SUFFIX}"))
     }
 
-    fn keep_whole_shards(&mut self, there: &[PathBuf]) -> Result<()> {
+    fn keep_whole_shards(&mut self) -> Result<()> {
         for index in 0..self.count() {
             let path = self.final_path(index);
-            if !there.contains(&path) {
+            if !self.there.contains(&path) {
                 continue;
             }
             match summarize(&path) {
@@ -207,7 +212,13 @@ pub(crate) fn check_set_name(name: &str) -> Result<()> {
 /// Whether the set may be begun, given what an earlier run has left.
 fn may_begin(dir: &Path, plan: &SetPlan, existing: Existing, begun: Option<&str>, there: &[PathBuf]) -> Result<()> {
     let name = &plan.name;
+    let replacing = begun.is_some_and(Marker::is_replacing);
     match (existing, begun) {
+        // The shards under the final names are those of the earlier set, or of both.
+        (Existing::Refuse | Existing::Resume, Some(_)) if replacing => Err(Error::usage_hint(
+            format!("replacing the set '{name}' in {} was interrupted, which cannot be resumed", dir.display()),
+            "begin anew with `--force`",
+        )),
         (Existing::Refuse, Some(_)) => Err(Error::usage_hint(
             format!("an earlier run has left the set '{name}' unfinished in {}", dir.display()),
             "finish it with `--resume`, or begin anew with `--force`",
@@ -219,7 +230,7 @@ fn may_begin(dir: &Path, plan: &SetPlan, existing: Existing, begun: Option<&str>
         (Existing::Resume, _) => {
             let finished = || Manifest::read(dir).map(|m| m.and_then(|m| m.sets.get(name).map(|s| s.plan.clone())));
             let matches = match begun {
-                Some(begun) => begun == Marker::text(plan),
+                Some(begun) => begun == Marker::text(plan, existing),
                 None => there.is_empty() || finished()?.as_ref() == Some(&plan.plan),
             };
             if matches {
@@ -233,6 +244,8 @@ fn may_begin(dir: &Path, plan: &SetPlan, existing: Existing, begun: Option<&str>
         _ => Ok(()),
     }
 }
+
+const REPLACING: &str = "replace";
 
 /// The hidden file that marks an unfinished set and keeps a second writer out.
 struct Marker {
@@ -258,15 +271,22 @@ impl Marker {
         Ok(Marker { begun, file, path })
     }
 
-    fn text(plan: &SetPlan) -> String {
-        format!("{} {}\n", plan.plan, plan.stamp)
+    /// What the marker holds. It tells a set that replaces another from one that is written in place: only of the latter
+    /// do the shards under the final names belong to the plan.
+    fn text(plan: &SetPlan, existing: Existing) -> String {
+        let how = if existing == Existing::Replace { REPLACING } else { "new" };
+        format!("{how} {} {}\n", plan.plan, plan.stamp)
     }
 
-    fn write(&mut self, plan: &SetPlan) -> Result<()> {
+    fn is_replacing(text: &str) -> bool {
+        text.starts_with(REPLACING)
+    }
+
+    fn write(&mut self, plan: &SetPlan, existing: Existing) -> Result<()> {
         let mut write = || {
             self.file.set_len(0)?;
             self.file.rewind()?;
-            self.file.write_all(Self::text(plan).as_bytes())?;
+            self.file.write_all(Self::text(plan, existing).as_bytes())?;
             self.file.sync_all()
         };
         write().map_err(|e| Error::io(&self.path, e))
@@ -281,17 +301,23 @@ fn names_in(dir: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The shards of set `name` that are in `dir`, of whatever count and compression.
+/// The shards of set `name` that are in `dir`, of whatever count and compression: exactly the names that this writer
+/// gives, so that nothing else is ever removed.
 fn shards_of(dir: &Path, name: &str) -> Result<Vec<PathBuf>> {
-    let is_ours =
-        |file: &String| file.contains(".tfrecord") && NumberedName::parse(file).is_some_and(|n| n.set == name);
+    let compressions = [Compression::None, Compression::Gzip, Compression::Zlib];
+    let is_ours = |file: &String| {
+        NumberedName::parse(file)
+            .is_some_and(|n| compressions.iter().any(|c| *file == shard_file_name(name, n.index, n.count, *c)))
+    };
     Ok(names_in(dir)?.into_iter().filter(is_ours).map(|file| dir.join(file)).collect())
 }
 
 /// Removes what a killed run has left half-written.
 fn remove_leftovers(dir: &Path, name: &str) -> Result<()> {
     for file in names_in(dir)? {
-        let ours = file.strip_prefix('.').and_then(|f| f.strip_suffix(TEMP_SUFFIX)).is_some_and(|f| {
+        // The temporary file of a staged shard has two dots.
+        let hidden = file.starts_with('.').then(|| file.trim_start_matches('.'));
+        let ours = hidden.and_then(|f| f.strip_suffix(TEMP_SUFFIX)).is_some_and(|f| {
             f.split_once(".tfrecord").and_then(|(f, _)| NumberedName::parse(f)).is_some_and(|n| n.set == name)
         });
         if ours {
@@ -374,6 +400,55 @@ mod tests {
         set.finish(vec![shard]).unwrap();
         assert_eq!(names_in(dir).unwrap(), ["idx", "manifest.json", "train-00000-of-00001.tfrecord"]);
         assert_eq!(visible(&dir.join("idx")), ["train-00000-of-00001.idx"]);
+    }
+
+    #[test]
+    fn an_interrupted_replacement_is_never_resumed_from_the_earlier_set() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let set = SetWriter::create(dir, plan(&[1, 1], "p"), Existing::Refuse).unwrap();
+        let shards = vec![write_one(&set, 0, 1), write_one(&set, 1, 1)];
+        set.finish(shards).unwrap();
+        let set = SetWriter::create(dir, plan(&[1, 1], "q"), Existing::Replace).unwrap();
+        write_one(&set, 0, 1);
+        drop(set);
+        fs::write(dir.join("..train-00001-of-00002.tfrecord.new.tmp.XyZ.tmp"), b"half").unwrap();
+        for existing in [Existing::Resume, Existing::Refuse] {
+            let error = SetWriter::create(dir, plan(&[1, 1], "q"), existing).err().unwrap();
+            assert!(error.hint().unwrap().contains("--force") && !error.hint().unwrap().contains("--resume"));
+        }
+        let set = SetWriter::create(dir, plan(&[1, 1], "q"), Existing::Replace).unwrap();
+        let hidden = names_in(dir).unwrap().into_iter().filter(|n| n.starts_with('.')).collect::<Vec<_>>();
+        assert_eq!(hidden, [".train.plan"], "nothing is left of the interrupted run");
+        let shards = vec![write_one(&set, 0, 1), write_one(&set, 1, 1)];
+        set.finish(shards).unwrap();
+        assert_eq!(Manifest::read(dir).unwrap().unwrap().sets["train"].plan, "q");
+    }
+
+    #[test]
+    fn a_resumption_given_up_removes_no_shard_that_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        // The second shard lacks a record that was left out.
+        let set = SetWriter::create(dir, plan(&[2, 2], "p"), Existing::Refuse).unwrap();
+        let shards = vec![write_one(&set, 0, 2), write_one(&set, 1, 1)];
+        set.finish(shards).unwrap();
+        let before = visible(dir);
+        SetWriter::create(dir, plan(&[2, 2], "p"), Existing::Resume).unwrap().abandon().unwrap();
+        assert_eq!(visible(dir), before);
+    }
+
+    #[test]
+    fn only_shards_are_taken_for_shards() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let others =
+            ["train-00000-of-00002.tfrecord.bak", "train-00000-of-00002.tfrecord.idx", "train-0-of-2.tfrecord"];
+        others.iter().for_each(|name| fs::write(dir.join(name), b"mine").unwrap());
+        let set = SetWriter::create(dir, plan(&[1], "p"), Existing::Replace).unwrap();
+        let shard = write_one(&set, 0, 1);
+        set.finish(vec![shard]).unwrap();
+        assert!(others.iter().all(|name| dir.join(name).exists()));
     }
 
     #[test]
