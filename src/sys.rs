@@ -82,6 +82,17 @@ pub(crate) fn is_remote(path: &Path) -> bool {
     }
 }
 
+/// Opens a folder for [`try_lock`]; `None` on systems that open no folders.
+pub(crate) fn open_dir(dir: &Path) -> io::Result<Option<File>> {
+    #[cfg(unix)]
+    return File::open(dir).map(Some);
+    #[cfg(not(unix))]
+    {
+        let _ = dir;
+        Ok(None)
+    }
+}
+
 /// Takes an exclusive lock on an open file; `false` where another process or handle holds it.
 pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
     #[cfg(unix)]

@@ -231,6 +231,43 @@ fn force_replaces_all_of_the_earlier_set_and_only_it() {
 }
 
 #[test]
+fn one_conversion_at_a_time_writes_into_a_directory() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (src, out) = (tmp.path().join("src"), tmp.path().join("out"));
+    pictures(&src, &[300, 300]);
+    let mut first = std::process::Command::new(env!("CARGO_BIN_EXE_tfr"))
+        .args(["convert", text(&src), text(&out), "--verify", "decode", "--compression", "gzip", "--threads", "1"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !out.join(".train.plan").exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Of fewer classes, whose numbers would be others.
+    let other = tmp.path().join("other");
+    fs::create_dir_all(other.join("class-1")).unwrap();
+    fs::write(other.join("class-1/1.jpg"), common::jpeg(1, 20, 20)).unwrap();
+    let (code, error) = tfr_json(&["convert", text(&other), text(&out), "--name", "val"]);
+    assert_eq!(code, 2);
+    assert!(error["error"]["message"].as_str().unwrap().contains("another process"), "{error}");
+    assert!(first.wait().unwrap().success());
+    assert_eq!(tfr_json(&["convert", text(&other), text(&out), "--name", "val"]).0, 2, "the classes differ");
+}
+
+#[test]
+fn a_set_that_cannot_be_is_refused_before_anything_is_written() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (src, out) = (tmp.path().join("src"), tmp.path().join("out"));
+    pictures(&src, &[4]);
+    // The bad file would be met while the first set is written.
+    fs::write(src.join("class-0/bad.jpg"), b"nothing").unwrap();
+    let (code, error) = tfr_json(&["convert", text(&src), text(&out), "--split", "train=0.5,all=0.5"]);
+    assert_eq!((code, &error["error"]["kind"]), (2, &json!("usage")));
+    assert_eq!(names(&out), Vec::<String>::new());
+}
+
+#[test]
 fn bad_pictures_are_named_and_never_stored() {
     let tmp = tempfile::tempdir().unwrap();
     let src = tmp.path().join("src");
@@ -407,6 +444,20 @@ fn large_pictures_are_made_smaller_and_other_types_are_encoded_anew() {
     assert!(error["error"]["message"].as_str().unwrap().contains("--reencode png"));
     let (code, report) = tfr_json(&["convert", text(&src), text(&other), "--reencode", "png"]);
     assert_eq!((code, &report["records"]), (0, &json!(4)));
+
+    // Both at once: a BMP is made smaller too.
+    let bmp = tmp.path().join("bmp");
+    fs::create_dir_all(bmp.join("a")).unwrap();
+    let mut bytes = b"BM\x00\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00".to_vec();
+    for value in [40u32, 40, 1 | 24 << 16, 0, 0, 0, 0, 0, 0] {
+        bytes.extend_from_slice(&value.to_le_bytes());
+    }
+    bytes.extend_from_slice(&[90; 40 * 40 * 3]);
+    fs::write(bmp.join("a/x.bmp"), bytes).unwrap();
+    let small = tmp.path().join("small");
+    let args = ["convert", text(&bmp), text(&small), "--reencode", "png", "--resize-shorter", "10"];
+    assert_eq!(tfr_json(&args).0, 0);
+    assert_eq!({ crate::rows(&small, "train") }[0].shape, [10, 10, 3]);
 }
 
 #[test]

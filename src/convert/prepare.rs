@@ -60,14 +60,20 @@ impl<'a> Preparer<'a> {
         let limits = Limits::default();
         let format = image::sniff(&bytes).ok_or_else(|| unknown(&bytes))?;
         if !matches!(format, Format::Jpeg | Format::Png) {
-            return match self.options.reencode {
-                Reencode::Png => self.store(&image::decode_any(&bytes, &limits)?, Format::Png),
-                Reencode::No => Err(Error::new(ErrorKind::Source {
+            if self.options.reencode == Reencode::No {
+                return Err(Error::new(ErrorKind::Source {
                     detail: format!(
                         "a {format} image: JPEG and PNG are stored as they are, `--reencode png` stores others as PNG"
                     ),
-                })),
-            };
+                }));
+            }
+            let mut pixels = image::decode_any(&bytes, &limits)?;
+            if let Some(side) = self.options.resize_shorter
+                && pixels.shape().height.min(pixels.shape().width) > side
+            {
+                pixels = image::resize_shorter_side(pixels, side)?;
+            }
+            return self.store(&pixels, Format::Png);
         }
         let probe = match self.options.verify {
             Verify::Header => image::probe_header(&bytes, &limits)?,

@@ -1,6 +1,7 @@
 //! The conversion itself: lanes that each write a shard, fed by a pool that prepares records.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -18,6 +19,7 @@ use crate::dataset::{Manifest, SetWriter, ShardSummary, labels, tfds};
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::job::{Counter, Job};
 use crate::record::Compression;
+use crate::sys;
 
 /// Records that a lane prepares at a time, at most this many files and source bytes (a larger file goes alone).
 const WINDOW_FILES: usize = 64;
@@ -74,14 +76,16 @@ pub struct Skipped {
 pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> {
     let start = Instant::now();
     check_places(&options.src, &options.out)?;
-    let manifest = Manifest::read(&options.out)?.unwrap_or_default();
     let given = options.labels.as_deref().map(labels::read_labels).transpose()?;
     let mut source = scan(&options.src, options.layout, given)?;
-    check_labels(options, &manifest, &source.classes)?;
     let sets = plan(&mut source, options)?;
     if sets.iter().all(|set| set.files.is_empty()) && source.bad.is_empty() {
         return Err(Error::usage(format!("there are no images in {}", options.src.display())));
     }
+    // Class numbers and the manifest belong to all sets of the directory: one conversion at a time may change them.
+    let _lock = lock(&options.out)?;
+    let manifest = Manifest::read(&options.out)?.unwrap_or_default();
+    check_labels(options, &manifest, &source.classes)?;
     let total = sets.iter().flat_map(|s| &s.files).map(|f| f.size).sum();
     let run = Run {
         options,
@@ -110,6 +114,17 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
     report.classes = source.classes;
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Keeps other conversions out of the directory, which is made where it is missing.
+fn lock(out: &Path) -> Result<Option<File>> {
+    fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
+    let Some(dir) = sys::open_dir(out).map_err(|e| Error::io(out, e))? else { return Ok(None) };
+    if sys::try_lock(&dir).map_err(|e| Error::io(out, e))? {
+        return Ok(Some(dir));
+    }
+    let what = format!("another process is converting into {}", out.display());
+    Err(Error::usage_hint(what, "wait for it, or choose another directory"))
 }
 
 /// Refuses an output among the sources: its files would be taken for sources by the next run.
@@ -175,11 +190,14 @@ impl Run<'_> {
     /// Writes all sets. They are ended together, so that a bad file in the last leaves nothing of the first.
     fn write_sets(&self, sets: &[PlannedSet]) -> Result<Vec<Vec<ShardSummary>>> {
         let mut writers = Vec::new();
-        let written = sets.iter().try_fold(Vec::new(), |mut written, set| {
+        // All are begun before the first is written: what refuses the last should not take hours to show.
+        let begun = sets.iter().try_for_each(|set| {
             let plan = set.set_plan(self.options, self.classes);
             writers.push(SetWriter::create(&self.options.out, plan, self.options.existing)?);
-            written.push(self.write_shards(set, &writers[writers.len() - 1])?);
-            Ok::<_, Error>(written)
+            Ok::<_, Error>(())
+        });
+        let written = begun.and_then(|()| {
+            sets.iter().zip(&writers).map(|(set, writer)| self.write_shards(set, writer)).collect::<Result<Vec<_>>>()
         });
         match written {
             Ok(written) => writers.into_iter().zip(written).map(|(writer, shards)| writer.finish(shards)).collect(),

@@ -12,7 +12,8 @@ pub(crate) const LABELS_NAME: &str = "labels.txt";
 /// Reads class names, one a line. Blank lines at the end are ignored; a name that comes twice is an error.
 pub(crate) fn read_labels(path: &Path) -> Result<Vec<String>> {
     let text = fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    let names: Vec<String> = text.trim_end().lines().map(|l| l.trim_end_matches('\r').to_owned()).collect();
+    let names: Vec<String> =
+        text.trim_end_matches(['\n', '\r']).lines().map(|l| l.trim_end_matches('\r').to_owned()).collect();
     let mut sorted: Vec<&String> = names.iter().collect();
     sorted.sort();
     if let Some(twice) = sorted.windows(2).find(|w| w[0] == w[1]) {
