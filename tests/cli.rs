@@ -77,6 +77,22 @@ fn a_reader_that_goes_away_is_no_error() {
     assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
 }
 
+#[cfg(unix)]
+#[test]
+fn odd_arguments_and_a_closed_stderr_are_no_panic() {
+    use std::os::unix::ffi::OsStrExt;
+    let odd = std::ffi::OsStr::from_bytes(b"bad\xff.tfrecord");
+    assert_eq!(tfr().arg("info").arg(odd).arg("--json").output().unwrap().status.code(), Some(2));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_tfr"))
+        .args(["info", "no/such"])
+        .stderr(writer)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
 #[test]
 fn every_verb_reads_a_shard_and_prints_one_object() {
     let tmp = tempfile::tempdir().unwrap();

@@ -304,6 +304,20 @@ fn a_damaged_frame_reaches_the_consumer_on_every_path() {
 }
 
 #[test]
+fn an_index_that_passes_over_a_record_is_noticed() {
+    let tmp = tempfile::tempdir().unwrap();
+    let set = set(tmp.path(), "none");
+    let idx = tfrkit::dataset::idx_path(&set.shards[0]);
+    let text = fs::read_to_string(&idx).unwrap();
+    let sizes: Vec<u64> = text.lines().map(|l| l.split_once(' ').unwrap().1.parse().unwrap()).collect();
+    let rest: String = text.lines().skip(2).map(|l| format!("{l}\n")).collect();
+    fs::write(&idx, format!("0 {}\n{rest}", sizes[0] + sizes[1])).unwrap();
+    let mut loader = Loader::open(&set, &Pipeline::parse(SPEC).unwrap(), options(Mode::Eval, 2)).unwrap();
+    let error = loader.find_map(Result::err).unwrap();
+    assert_eq!((error.kind_name(), error.location().record), ("index", Some(0)));
+}
+
+#[test]
 fn wrong_requests_are_refused_before_anything_runs() {
     let tmp = tempfile::tempdir().unwrap();
     let set = set(tmp.path(), "none");

@@ -3,6 +3,7 @@
 use log::{LevelFilter, Log, Metadata, Record};
 
 use super::args::GlobalArgs;
+use super::output::say;
 
 struct Logger;
 
@@ -12,7 +13,7 @@ impl Log for Logger {
     }
 
     fn log(&self, record: &Record<'_>) {
-        eprintln!("{}: {}", record.level().as_str().to_ascii_lowercase(), record.args());
+        say(format_args!("{}: {}", record.level().as_str().to_ascii_lowercase(), record.args()));
     }
 
     fn flush(&self) {}

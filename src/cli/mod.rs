@@ -14,7 +14,7 @@ mod output;
 mod stream;
 mod validate;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind as ClapError;
@@ -103,8 +103,10 @@ fn usage_error(e: &clap::Error) -> ExitCode {
     if matches!(e.kind(), ClapError::DisplayHelp | ClapError::DisplayVersion) {
         return ExitCode::SUCCESS;
     }
-    if std::env::args().any(|a| a == "--json") {
-        println!("{}", json!({"error": {"kind": "usage", "message": e.render().to_string()}}));
+    if std::env::args_os().any(|a| a == "--json") {
+        let message = e.render().to_string();
+        let error = json!({"kind": "usage", "message": message, "path": null, "record": null, "offset": null});
+        let _ = writeln!(io::stdout(), "{}", json!({"error": error}));
     }
     ExitCode::from(2)
 }

@@ -41,7 +41,7 @@ impl Output {
     /// Says what is being done, where anybody wants to know.
     pub(super) fn note(&self, text: impl Display) {
         if !self.quiet {
-            eprintln!("{text}");
+            say(text);
         }
     }
 
@@ -52,9 +52,9 @@ impl Output {
 
     /// Prints an error, and what to do about it.
     pub(super) fn error(&self, e: &Error) {
-        eprintln!("error: {e}");
+        say(format_args!("error: {e}"));
         if let Some(hint) = e.hint() {
-            eprintln!("  help: {hint}");
+            say(format_args!("  help: {hint}"));
         }
         if self.json {
             // The exit code tells all the same where stdout is gone.
@@ -81,6 +81,11 @@ impl Output {
         bar.set_message(what);
         bar
     }
+}
+
+/// A line on stderr. Where nobody listens, nothing is lost.
+pub(super) fn say(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn error_json(e: &Error) -> Value {

@@ -26,7 +26,8 @@ pub struct ResolvedSets {
     pub sets: Vec<ShardSet>,
     /// Shards that are missing or counts that contradict each other.
     pub problems: Vec<Error>,
-    /// Whether every file was named one by one (then a choice among sets is the caller's own).
+    /// Whether every file was named one by one, and no two of them carry the numbers of different sets (then a choice
+    /// among sets is the caller's own; a shell's glob over several sets is not).
     pub explicit: bool,
 }
 
@@ -39,28 +40,36 @@ impl ResolvedSets {
         }
     }
 
-    /// The one set to read: the only one, or the one named `set`. Several sets and no name is an error that lists
-    /// them, so that nobody trains on the test set by accident; files named one by one are taken together.
+    /// The one set to read: the only one, or the one named `set`; of several directories, all its shards. Several sets
+    /// and no name is an error that lists them, so that nobody trains on the test set by accident. Files that are named
+    /// one by one and carry no number are taken together.
     pub fn one(self, set: Option<&str>) -> Result<ShardSet> {
         let explicit = self.explicit;
-        let mut sets = self.complete()?;
-        let names = || sets.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
-        if let Some(wanted) = set {
-            let hint = format!("the sets are: {}", names());
-            return match sets.into_iter().find(|s| s.name == wanted) {
-                Some(set) => Ok(set),
-                None => Err(Error::usage_hint(format!("there is no set named '{wanted}'"), hint)),
-            };
+        let sets = self.complete()?;
+        let mut names: Vec<&str> = sets.iter().map(|s| s.name.as_str()).collect();
+        names.dedup();
+        let list = names.join(", ");
+        let wanted = match set {
+            Some(name) if names.contains(&name) => Some(name),
+            Some(name) => {
+                let hint = format!("the sets are: {list}");
+                return Err(Error::usage_hint(format!("there is no set named '{name}'"), hint));
+            }
+            None if names.len() > 1 && !explicit => {
+                return Err(Error::usage_hint(
+                    format!("there are {} sets: {list}", names.len()),
+                    "choose one with `--set NAME`",
+                ));
+            }
+            None => None,
+        };
+        let name = wanted.or(names.first().copied()).unwrap_or_default().to_owned();
+        let shards: Vec<PathBuf> =
+            sets.into_iter().filter(|s| wanted.is_none() || s.name == name).flat_map(|s| s.shards).collect();
+        if shards.is_empty() {
+            return Err(Error::usage("no shards were named"));
         }
-        if sets.len() > 1 && !explicit {
-            return Err(Error::usage_hint(
-                format!("there are {} sets: {}", sets.len(), names()),
-                "choose one with `--set NAME`",
-            ));
-        }
-        let mut all = sets.remove(0);
-        all.shards.extend(sets.into_iter().flat_map(|s| s.shards));
-        Ok(all)
+        Ok(ShardSet { name, shards })
     }
 }
 
@@ -100,6 +109,13 @@ pub fn resolve<S: AsRef<str>>(patterns: &[S]) -> Result<ResolvedSets> {
         resolved.problems.extend(contradictions(&found));
         found.into_iter().for_each(&mut add);
     }
+    let numbered: BTreeSet<String> = sets
+        .values()
+        .flatten()
+        .filter_map(|p| NumberedName::parse(&p.file_name()?.to_string_lossy()))
+        .map(|n| n.set)
+        .collect();
+    resolved.explicit &= numbered.len() <= 1;
     resolved.sets = sets
         .into_iter()
         .map(|((_, name), mut shards)| {
@@ -181,8 +197,14 @@ fn glob(pattern: &str) -> Result<Vec<PathBuf>> {
     if found.is_empty() { Err(nothing()) } else { Ok(found) }
 }
 
+/// The largest number that five digits hold.
+const MAX_COUNT: usize = 99_999;
+
 /// The shards of `name@count`, in the first of the usual forms that has any.
 fn numbered_set(name: &str, count: usize) -> Result<Vec<PathBuf>> {
+    if !(1..=MAX_COUNT).contains(&count) {
+        return Err(Error::usage(format!("'{name}@{count}': a set has from 1 to {MAX_COUNT} shards")));
+    }
     let forms: [&dyn Fn(usize) -> String; 5] = [
         &|i| shard_file_name(name, i, count, Compression::None),
         &|i| shard_file_name(name, i, count, Compression::Gzip),
@@ -194,7 +216,7 @@ fn numbered_set(name: &str, count: usize) -> Result<Vec<PathBuf>> {
         let (there, missing): (Vec<PathBuf>, Vec<PathBuf>) =
             (0..count).map(|i| PathBuf::from(form(i))).partition(|p| p.is_file());
         match missing.first() {
-            None if count > 0 => return Ok(there),
+            None => return Ok(there),
             Some(first) if !there.is_empty() => {
                 let detail = format!("'{name}@{count}' lacks {} of its {count} shards", missing.len());
                 return Err(Error::new(ErrorKind::MissingShard { detail }).at_path(first));
@@ -271,6 +293,9 @@ mod tests {
             sets.iter().map(|s| (s.name.as_str(), s.shards.len())).collect::<Vec<_>>(),
             [("train", 2), ("val", 1)]
         );
+        let both = ["train-00000-of-00002.tfrecord", "val-00000-of-00001.tfrecord"].map(|n| dir.path().join(n));
+        let both = both.map(|p| p.to_string_lossy().into_owned());
+        assert!(resolve(&both).unwrap().one(None).is_err(), "a shell's glob over several sets");
         let error = at(dir.path(), "").unwrap().one(None).unwrap_err();
         assert!(error.to_string().contains("train, val"), "{error}");
         assert_eq!(at(dir.path(), "").unwrap().one(Some("val")).unwrap().shards.len(), 1);
@@ -295,6 +320,25 @@ mod tests {
         assert_eq!(at(dir.path(), "x@2").unwrap().one(None).unwrap().shards.len(), 2);
         assert_eq!(at(dir.path(), "y@2").unwrap_err().kind_name(), "missing_shard");
         assert_eq!(at(dir.path(), "z@2").unwrap_err().kind_name(), "usage");
+    }
+
+    #[test]
+    fn a_set_in_two_directories_is_read_from_both() {
+        let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for dir in [&a, &b] {
+            touch(dir.path(), &["train-00000-of-00001.tfrecord", "val-00000-of-00001.tfrecord"]);
+        }
+        let dirs = [a.path().to_string_lossy(), b.path().to_string_lossy()];
+        assert_eq!(resolve(&dirs).unwrap().one(Some("train")).unwrap().shards.len(), 2);
+        assert!(resolve(&dirs).unwrap().one(None).unwrap_err().to_string().contains("2 sets: train, val"));
+    }
+
+    #[test]
+    fn a_count_beyond_reason_is_refused_at_once() {
+        for pattern in ["x@99999999999", "x@0"] {
+            assert!(resolve(&[pattern]).unwrap_err().to_string().contains("from 1 to 99999"));
+        }
+        assert!(ResolvedSets::default().one(None).is_err());
     }
 
     #[test]

@@ -120,6 +120,8 @@ impl Pool {
 /// A batch while its slots are filled, each by one worker.
 pub(super) struct Filling {
     pixels: UnsafeCell<Vec<f32>>,
+    /// The first value of `pixels`, taken once, so that no worker makes a reference to the vector.
+    first: *mut f32,
     slot_len: usize,
     shape: Shape,
     slots: usize,
@@ -139,13 +141,16 @@ struct Done {
 // SAFETY: `pixels` is reached by `slot`, whose callers hold different slots, and by `take_batch`, once all
 // slots are done.
 unsafe impl Sync for Filling {}
+// SAFETY: the pointer points into the vector that goes with it.
+unsafe impl Send for Filling {}
 
 impl Filling {
     pub(super) fn new(pool: &Pool, shape: Shape, slots: usize, epoch: u64, step: u64) -> Self {
         let slot_len = shape.height * shape.row_len();
         let done = Done { meta: vec![SampleMeta::default(); slots], left: slots, error: None };
-        let pixels = UnsafeCell::new(pool.take(slots * slot_len));
-        Filling { pixels, slot_len, shape, slots, epoch, step, done: Mutex::new(done) }
+        let mut pixels = pool.take(slots * slot_len);
+        let first = pixels.as_mut_ptr();
+        Filling { pixels: UnsafeCell::new(pixels), first, slot_len, shape, slots, epoch, step, done: Mutex::new(done) }
     }
 
     /// The pixels of a slot.
@@ -155,12 +160,9 @@ impl Filling {
     #[allow(clippy::mut_from_ref)]
     pub(super) unsafe fn slot(&self, slot: usize) -> &mut [f32] {
         assert!(slot < self.slots);
-        // SAFETY: the vector has `slots * slot_len` values and is not resized while it is shared. The pointer is taken
-        // without a reference to the whole, so slots of other workers are not aliased.
-        unsafe {
-            let all: *mut f32 = (*self.pixels.get()).as_mut_ptr();
-            std::slice::from_raw_parts_mut(all.add(slot * self.slot_len), self.slot_len)
-        }
+        // SAFETY: the vector has `slots * slot_len` values and is neither resized nor referred to while it is shared;
+        // slots do not overlap.
+        unsafe { std::slice::from_raw_parts_mut(self.first.add(slot * self.slot_len), self.slot_len) }
     }
 
     /// Marks a slot as done; whether it was the last.

@@ -109,7 +109,10 @@ impl Feed {
                 let members = self.order.members(&self.span).into_iter();
                 self.window = members.map(|m| Item { place: self.order.place(m), record: None }).collect();
             } else if !self.receive() {
-                let failure = self.failure.clone().unwrap_or_else(|| Error::new(ErrorKind::Interrupted));
+                // Without an error to tell of, only a panic ends the reader.
+                let panic =
+                    || Error::new(ErrorKind::Panic { detail: "in the thread that reads the shards".to_owned() });
+                let failure = self.failure.clone().unwrap_or_else(panic);
                 return Item { place: self.order.place(position), record: Some(Err(failure)) };
             }
         }

@@ -68,7 +68,8 @@ impl Default for LoaderOptions {
 /// The batches are a function of shards, pipeline, mode, batch size, seed, rank and world; the number of threads changes
 /// only the speed. An error comes in the place of its batch, names shard, record and offset, and ends the stream.
 /// Dropped early, the loader stops after the images in hand and joins its threads. It holds `prefetch` + 2 batches,
-/// for each thread the pixels of one image, and 8 bytes a record.
+/// for each thread the pixels of one image, and 8 bytes a record; of a set with compressed shards also up to four windows
+/// of records (of the shuffle's size, or 256), one of which may have to be read to its end before the threads join.
 ///
 /// ```no_run
 /// use tfrkit::dataset::resolve;

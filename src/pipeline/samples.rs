@@ -23,7 +23,11 @@ struct ShardSamples {
 
 enum Access {
     /// Any record at once: by its offset.
-    Random { access: RandomAccess, offsets: Vec<u64> },
+    Random {
+        access: RandomAccess,
+        /// Where each record begins, and the end of the last.
+        offsets: Vec<u64>,
+    },
     /// Compressed: one after the other.
     Sequential,
 }
@@ -37,7 +41,7 @@ impl Samples {
             let (access, count) = match RandomAccess::open(path, io, ReadOptions::default())? {
                 Some(access) => {
                     let offsets = offsets(path, io)?;
-                    let count = offsets.len() as u64;
+                    let count = offsets.len() as u64 - 1;
                     (Access::Random { access, offsets }, count)
                 }
                 None => (Access::Sequential, count_compressed(path, io)?),
@@ -78,6 +82,12 @@ impl Samples {
         };
         let offset = offsets[place.record as usize];
         let record = access.record_at(place.record, offset, buffer)?;
+        // An index that passes over a record would otherwise leave it out in silence.
+        let end = offsets[place.record as usize + 1];
+        if offset + record.frame_len() != end {
+            let detail = format!("the index says that the record ends at {end}, its header says otherwise");
+            return Err(Error::metadata(self.path(place), detail).at_record(place.record, offset));
+        }
         Ok((record.payload, offset))
     }
 
@@ -114,7 +124,7 @@ impl Samples {
     }
 }
 
-/// Where each record begins: from the index, or else from the headers.
+/// Where each record begins, and the end of the last: from the index, or else from the headers.
 fn offsets(path: &Path, io: Io) -> Result<Vec<u64>> {
     let idx = idx_path(path);
     let spans = if idx.is_file() {
@@ -126,14 +136,18 @@ fn offsets(path: &Path, io: Io) -> Result<Vec<u64>> {
     } else {
         build_index(path, io)?
     };
-    Ok(spans.into_iter().map(|s| s.offset).collect())
+    let end = spans.last().map_or(0, |s| s.offset + s.size);
+    Ok(spans.into_iter().map(|s| s.offset).chain([end]).collect())
 }
 
 /// The records of a compressed shard: from the manifest where it speaks of this very file, or else by inflating it.
 fn count_compressed(path: &Path, io: Io) -> Result<u64> {
     let dir = path.parent().unwrap_or(Path::new(""));
     if let Some(name) = path.file_name()
-        && let Some(manifest) = Manifest::read(dir)?
+        && let Some(manifest) = Manifest::read(dir).unwrap_or_else(|e| {
+            log::warn!("manifest not used: {e}");
+            None
+        })
         && let Some(entry) = manifest.shard(&name.to_string_lossy())
         && entry.fingerprint == fingerprint(path)?
     {
