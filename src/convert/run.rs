@@ -106,7 +106,8 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
         report.shards.extend(shards.map(|s| ShardReport { path: s.path, records: s.records, bytes: s.bytes }));
     }
     report.records = report.sets.values().sum();
-    let readable = write_metadata(&options.out, run.classes, options.label_offset)?;
+    let earlier = !manifest.sets.is_empty();
+    let readable = write_metadata(&options.out, run.classes, options.label_offset, earlier)?;
     if !readable && options.compression != Compression::None {
         report.warnings.push("TFDS reads no compressed shards, so no TFDS metadata were written".into());
     }
@@ -167,14 +168,14 @@ fn check_labels(options: &ConvertOptions, manifest: &Manifest, classes: &[String
     Ok(())
 }
 
-/// Writes what describes all sets of the directory; whether TFDS can read it.
-fn write_metadata(out: &Path, classes: &[String], label_offset: i64) -> Result<bool> {
+/// Writes what describes all sets of the directory; whether TFDS can read it. `earlier` says that sets were there before.
+fn write_metadata(out: &Path, classes: &[String], label_offset: i64, earlier: bool) -> Result<bool> {
     let mut manifest = Manifest::read(out)?.unwrap_or_default();
     manifest.classes = classes.to_vec();
     manifest.label_offset = label_offset;
     manifest.write(out)?;
     labels::write_labels(out, classes, label_offset)?;
-    tfds::write_tfds(out, &manifest)
+    tfds::write_tfds(out, &manifest, earlier)
 }
 
 struct Run<'a> {

@@ -15,13 +15,13 @@ const INFO_NAME: &str = "dataset_info.json";
 const FEATURES_NAME: &str = "features.json";
 const NAMES_NAME: &str = "image.class.label.labels.txt";
 
-/// Writes the metadata of what [`Manifest`] lists, or removes it where TFDS could read none of it (it reads no
-/// compressed shards). Whether there is something to read.
-pub(crate) fn write_tfds(dir: &Path, manifest: &Manifest) -> Result<bool> {
+/// Writes the metadata of what [`Manifest`] lists. Where TFDS could read none of it (it reads no compressed shards), what
+/// is there is removed if it is `ours`, of an earlier state of the directory. Whether there is something to read.
+pub(crate) fn write_tfds(dir: &Path, manifest: &Manifest, ours: bool) -> Result<bool> {
     let readable = |set: &SetEntry| set.records > 0 && set.shards.iter().all(|s| s.path.ends_with(".tfrecord"));
     let sets: Vec<(&String, &SetEntry)> = manifest.sets.iter().filter(|(_, set)| readable(set)).collect();
     if sets.is_empty() {
-        for name in [INFO_NAME, FEATURES_NAME, NAMES_NAME] {
+        for name in [INFO_NAME, FEATURES_NAME, NAMES_NAME].into_iter().filter(|_| ours) {
             let path = dir.join(name);
             match fs::remove_file(&path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(&path, e)),
@@ -125,7 +125,7 @@ mod tests {
     fn metadata_follows_the_manifest() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("2-cats");
-        assert!(write_tfds(&dir, &manifest("train-00000-of-00001.tfrecord", 7)).unwrap());
+        assert!(write_tfds(&dir, &manifest("train-00000-of-00001.tfrecord", 7), false).unwrap());
         let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
         let info: Value = serde_json::from_str(&read(INFO_NAME)).unwrap();
         assert_eq!(info["name"], "dataset_2_cats");
@@ -138,9 +138,11 @@ mod tests {
     #[test]
     fn compressed_and_empty_sets_leave_no_metadata() {
         let dir = tempfile::tempdir().unwrap();
-        write_tfds(dir.path(), &manifest("train-00000-of-00001.tfrecord", 7)).unwrap();
-        assert!(!write_tfds(dir.path(), &manifest("train-00000-of-00001.tfrecord.gz", 7)).unwrap());
+        write_tfds(dir.path(), &manifest("train-00000-of-00001.tfrecord", 7), false).unwrap();
+        assert!(!write_tfds(dir.path(), &manifest("train-00000-of-00001.tfrecord.gz", 7), false).unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3, "somebody else's stay");
+        assert!(!write_tfds(dir.path(), &manifest("train-00000-of-00001.tfrecord.gz", 7), true).unwrap());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-        assert!(!write_tfds(dir.path(), &manifest("train-00000-of-00001.tfrecord", 0)).unwrap());
+        assert!(!write_tfds(dir.path(), &manifest("train-00000-of-00001.tfrecord", 0), true).unwrap());
     }
 }
