@@ -340,6 +340,18 @@ fn every_cut_with_an_eoi_is_refused() {
     }
 }
 
+/// A restart marker that no interval announces stops a decoder too.
+#[test]
+fn every_cut_with_a_stray_restart_is_refused() {
+    let mut decoder = Decoder::new(DecodeOptions::default()).unwrap();
+    let file = bytes("images/color420.jpg");
+    for cut in file.len() / 3..file.len() - 20 {
+        for end in [&b"\xff\xd0\xff\xd9"[..], b"\xff\xd0\xff\xd1\xff\xd9"] {
+            assert!(decoder.decode(&[&file[..cut], end].concat()).is_err(), "cut at {cut}");
+        }
+    }
+}
+
 #[test]
 fn accept_takes_half_an_image() {
     let options = DecodeOptions { truncated: Truncated::Accept, ..DecodeOptions::default() };

@@ -38,6 +38,8 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         true => cat_stream(Box::new(io::stdin()), options, &job, &mut show)?,
         false => cat(&resolve(&args.paths)?.complete()?, options, &job, &mut show)?,
     };
+    // What waits in the buffer is an error here, or lost in silence.
+    io::stdout().flush()?;
     Ok(GOOD)
 }
 

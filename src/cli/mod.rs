@@ -94,7 +94,7 @@ fn exit_code(e: &Error) -> u8 {
 
 /// Whether the reader of our output has gone away, which is its right.
 fn is_closed_pipe(e: &Error) -> bool {
-    matches!(e.kind(), ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe)
+    e.location().path.is_none() && matches!(e.kind(), ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn usage_error(e: &clap::Error) -> ExitCode {

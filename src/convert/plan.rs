@@ -56,6 +56,8 @@ impl PlannedSet {
             options.quality,
             options.reencode,
         ));
+        // Shards whose pictures were checked less are not to pass for checked ones.
+        stamp.update(format!("{:?}", options.verify));
         for file in &self.files {
             plan.update(format!("{}\0{}\0{}\n", file.path, file.class, file.size));
             stamp.update(file.modified.to_le_bytes());
@@ -101,9 +103,15 @@ pub(super) fn plan(source: &mut Source, options: &ConvertOptions) -> Result<Vec<
             ShardCount::BySet(counts) => counts.get(&name).copied().unwrap_or(1),
             ShardCount::OfBytes(size) => {
                 let bytes: u64 = files.iter().map(|f| f.size).sum();
-                usize::try_from(bytes.div_ceil((*size).max(1))).unwrap_or(usize::MAX).clamp(1, 99_999)
+                let most = files.len().clamp(1, 99_999) as u64;
+                bytes.div_ceil((*size).max(1)).clamp(1, most) as usize
             }
         };
+        if shards > files.len() {
+            source
+                .warnings
+                .push(format!("the set '{name}' has {} records in {shards} shards: some are empty", files.len()));
+        }
         PlannedSet { name, files, shards }
     });
     Ok(sets.collect())
@@ -137,7 +145,9 @@ fn split(
         let mut members = members.into_iter();
         for ((_, part), set) in options.split.iter().zip(&mut sets) {
             share += part;
-            let end = ((count as f64 * share).round() as usize).clamp(start, count);
+            // The shares add up to one but for rounding; the last one takes the rest.
+            let end =
+                if share > 1.0 - 1e-5 { count } else { ((count as f64 * share).round() as usize).clamp(start, count) };
             set.1.extend(members.by_ref().take(end - start));
             start = end;
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -107,9 +108,9 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
     }
     report.records = report.sets.values().sum();
     let earlier = !manifest.sets.is_empty();
-    let readable = write_metadata(&options.out, run.classes, options.label_offset, earlier)?;
-    if !readable && options.compression != Compression::None {
-        report.warnings.push("TFDS reads no compressed shards, so no TFDS metadata were written".into());
+    tfds::write_tfds(&options.out, &Manifest::read(&options.out)?.unwrap_or_default(), earlier)?;
+    if options.compression != Compression::None {
+        report.warnings.push("TFDS reads no compressed shards, so its metadata leave them out".into());
     }
     report.skipped = run.skipped.into_inner().unwrap_or_default().into_iter().collect();
     report.classes = source.classes;
@@ -159,7 +160,7 @@ fn check_labels(options: &ConvertOptions, manifest: &Manifest, classes: &[String
             format!("use the same numbers with `--labels {}`, or choose another directory", path.display()),
         ));
     }
-    if !manifest.sets.is_empty() && manifest.label_offset != options.label_offset {
+    if !manifest.classes.is_empty() && manifest.label_offset != options.label_offset {
         return Err(Error::usage_hint(
             format!("the sets in {} have the label offset {}", options.out.display(), manifest.label_offset),
             format!("convert with `--label-offset {}`, or choose another directory", manifest.label_offset),
@@ -168,14 +169,13 @@ fn check_labels(options: &ConvertOptions, manifest: &Manifest, classes: &[String
     Ok(())
 }
 
-/// Writes what describes all sets of the directory; whether TFDS can read it. `earlier` says that sets were there before.
-fn write_metadata(out: &Path, classes: &[String], label_offset: i64, earlier: bool) -> Result<bool> {
+/// Writes the classes and their numbers, which all sets of the directory share.
+fn write_classes(out: &Path, classes: &[String], label_offset: i64) -> Result<()> {
     let mut manifest = Manifest::read(out)?.unwrap_or_default();
     manifest.classes = classes.to_vec();
     manifest.label_offset = label_offset;
     manifest.write(out)?;
-    labels::write_labels(out, classes, label_offset)?;
-    tfds::write_tfds(out, &manifest, earlier)
+    labels::write_labels(out, classes, label_offset)
 }
 
 struct Run<'a> {
@@ -201,7 +201,11 @@ impl Run<'_> {
             sets.iter().zip(&writers).map(|(set, writer)| self.write_shards(set, writer)).collect::<Result<Vec<_>>>()
         });
         match written {
-            Ok(written) => writers.into_iter().zip(written).map(|(writer, shards)| writer.finish(shards)).collect(),
+            Ok(written) => {
+                // Before the first set is in the manifest: its labels are nothing without their numbers.
+                write_classes(&self.options.out, self.classes, self.options.label_offset)?;
+                writers.into_iter().zip(written).map(|(writer, shards)| writer.finish(shards)).collect()
+            }
             Err(e) => {
                 if matches!(e.class(), ErrorClass::Data | ErrorClass::Usage) {
                     writers.into_iter().try_for_each(SetWriter::abandon)?;
@@ -239,6 +243,7 @@ impl Run<'_> {
     }
 
     fn write_shard(&self, set: &PlannedSet, writer: &SetWriter, index: usize) -> Result<ShardSummary> {
+        self.job.check()?;
         let files = &set.files[set.shard(index)];
         if let Some(kept) = writer.kept(index) {
             self.done.add(files.iter().map(|f| f.size).sum());
@@ -277,7 +282,12 @@ impl Run<'_> {
         files
             .par_iter()
             .map_init(preparer, |preparer, file| match preparer {
-                Ok(preparer) => preparer.prepare(file),
+                Ok(ready) => catch_unwind(AssertUnwindSafe(|| ready.prepare(file))).unwrap_or_else(|_| {
+                    // What it has kept of the picture may be anything.
+                    *preparer = Preparer::new(self.options, self.classes);
+                    let detail = "while reading a picture, which is not stored".to_owned();
+                    Err(Error::new(ErrorKind::Panic { detail }).at_path(&self.options.src.join(&*file.path)))
+                }),
                 Err(e) => Err(e.clone()),
             })
             .collect()

@@ -1,5 +1,6 @@
 //! Finding the images of a source: class folders, or splits of class folders.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -166,17 +167,32 @@ fn strays(src: &Path, prefix: &str, bad: &mut Vec<(String, String)>) -> Result<(
 }
 
 fn walk_class(src: &Path, folder: &str, class: u32, files: &mut Vec<SourceFile>, source: &mut Source) -> Result<()> {
-    let walk = WalkDir::new(src.join(folder)).follow_links(true).into_iter();
-    for entry in walk.filter_entry(|e| e.depth() == 0 || !is_ignored(&e.file_name().to_string_lossy())) {
-        let below = |path: &Path| {
-            let below = path.strip_prefix(src).unwrap_or(path);
-            below.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
-        };
+    let root = src.join(folder);
+    let real_root = root.canonicalize().map_err(|e| Error::io(&root, e))?;
+    let below = |path: &Path| {
+        let below = path.strip_prefix(src).unwrap_or(path);
+        below.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
+    };
+    let loop_at = |at: String| format!("{at}: a link leads back to a folder above it; not followed");
+    let loops = RefCell::new(Vec::new());
+    let walk = WalkDir::new(&root).follow_links(true).into_iter();
+    let walk = walk.filter_entry(|e| {
+        // The walk itself knows the folders from the class down, not those above it.
+        let leads_up = e.depth() > 0
+            && e.path_is_symlink()
+            && e.file_type().is_dir()
+            && e.path().canonicalize().is_ok_and(|target| target != real_root && real_root.starts_with(target));
+        if leads_up {
+            loops.borrow_mut().push(loop_at(below(e.path())));
+        }
+        !leads_up && (e.depth() == 0 || !is_ignored(&e.file_name().to_string_lossy()))
+    });
+    for entry in walk {
         let entry = match entry {
             Ok(entry) => entry,
             Err(e) if e.loop_ancestor().is_some() => {
                 let at = e.path().map(below).unwrap_or_default();
-                source.warnings.push(format!("{at}: a link leads back to a folder above it; not followed"));
+                source.warnings.push(loop_at(at));
                 continue;
             }
             Err(e) => {
@@ -209,6 +225,7 @@ fn walk_class(src: &Path, folder: &str, class: u32, files: &mut Vec<SourceFile>,
             Err(e) => source.bad.push((path, reason(&e))),
         }
     }
+    source.warnings.extend(loops.into_inner());
     Ok(())
 }
 
@@ -276,10 +293,13 @@ mod tests {
         let dir = tree(&["a/1", "elsewhere-not-a-class/x"]);
         symlink(dir.path().join("a"), dir.path().join("b")).unwrap();
         symlink(dir.path().join("a"), dir.path().join("a/loop")).unwrap();
+        symlink(dir.path(), dir.path().join("a/up")).unwrap();
         symlink("nowhere", dir.path().join("a/broken")).unwrap();
         let source = scan(dir.path(), Layout::Classes, None).unwrap();
         assert!(paths(&source.splits[0].1).contains(&("b/1", 1)));
         assert!(source.warnings.iter().any(|w| w.contains("a/loop")));
+        assert!(source.warnings.iter().any(|w| w.contains("a/up")));
+        assert_eq!(source.splits[0].1.len(), 3, "each picture once for each class that it is in");
         assert!(source.bad.iter().any(|(path, _)| path == "a/broken"));
     }
 

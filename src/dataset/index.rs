@@ -21,7 +21,7 @@ pub struct Span {
 /// A folder of their own, so that a glob such as `train*` in other loaders takes no index for a shard.
 pub fn idx_path(shard: &Path) -> PathBuf {
     let name = shard.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = [".tfrecord", ".tfrecords", ".tfrec"].iter().find_map(|s| name.strip_suffix(s)).unwrap_or(&name);
+    let stem = name.strip_suffix(".tfrecord").unwrap_or(&name);
     shard.with_file_name("idx").join(format!("{stem}.idx"))
 }
 

@@ -37,6 +37,9 @@ pub struct Manifest {
 pub struct SetEntry {
     /// A hash of what went in: sources, their order, options.
     pub plan: String,
+    /// A hash of what else a resumption must find unchanged, such as the sources' times.
+    #[serde(default)]
+    pub stamp: String,
     /// The seed of the shuffle.
     pub seed: u64,
     /// Records in all shards.

@@ -26,8 +26,8 @@ pub struct ResolvedSets {
     pub sets: Vec<ShardSet>,
     /// Shards that are missing or counts that contradict each other.
     pub problems: Vec<Error>,
-    /// Whether every file was named one by one, and no two of them carry the numbers of different sets (then a choice
-    /// among sets is the caller's own; a shell's glob over several sets is not).
+    /// Whether every file was named one by one and none carries a set's number (then a choice among sets is the caller's
+    /// own; a shell's glob over several sets is not).
     pub explicit: bool,
 }
 
@@ -99,9 +99,9 @@ pub fn resolve<S: AsRef<str>>(patterns: &[S]) -> Result<ResolvedSets> {
             && let Ok(count) = count.parse::<usize>()
             && !path.exists()
         {
-            for shard in numbered_set(name, count)? {
-                add(shard);
-            }
+            let (there, missing) = numbered_set(name, count)?;
+            there.into_iter().for_each(&mut add);
+            resolved.problems.extend(missing);
             continue;
         }
         resolved.explicit = false;
@@ -115,7 +115,8 @@ pub fn resolve<S: AsRef<str>>(patterns: &[S]) -> Result<ResolvedSets> {
         .filter_map(|p| NumberedName::parse(&p.file_name()?.to_string_lossy()))
         .map(|n| n.set)
         .collect();
-    resolved.explicit &= numbered.len() <= 1;
+    let names: BTreeSet<&str> = sets.keys().map(|(_, name)| name.as_str()).collect();
+    resolved.explicit &= numbered.is_empty() || names.len() <= 1;
     resolved.sets = sets
         .into_iter()
         .map(|((_, name), mut shards)| {
@@ -185,14 +186,20 @@ fn glob(pattern: &str) -> Result<Vec<PathBuf>> {
     let start = if base.as_os_str().is_empty() { Path::new(".") } else { base };
     let walk = walkdir::WalkDir::new(start).follow_links(true);
     let walk = if pattern.contains("**") { walk } else { walk.max_depth(depth) };
+    let mut failed = Vec::new();
     let mut found: Vec<PathBuf> = walk
         .into_iter()
-        .filter_map(|entry| entry.ok())
+        .filter_map(|entry| entry.map_err(|e| failed.push(e)).ok())
         .filter(|e| e.file_type().is_file())
         .map(|e| e.path().strip_prefix("./").unwrap_or(e.path()).to_owned())
         .filter(|p| matcher.is_match(p))
         .filter(|p| p.file_name().is_some_and(|n| !n.to_string_lossy().starts_with('.')))
         .collect();
+    // A folder that cannot be read may hold shards; one that is not there holds none.
+    let failed = failed.into_iter().filter_map(|e| Some((e.path()?.to_owned(), e.into_io_error()?)));
+    if let Some((path, e)) = failed.into_iter().find(|(_, e)| e.kind() != std::io::ErrorKind::NotFound) {
+        return Err(Error::io(&path, e));
+    }
     found.sort();
     if found.is_empty() { Err(nothing()) } else { Ok(found) }
 }
@@ -200,8 +207,8 @@ fn glob(pattern: &str) -> Result<Vec<PathBuf>> {
 /// The largest number that five digits hold.
 const MAX_COUNT: usize = 99_999;
 
-/// The shards of `name@count`, in the first of the usual forms that has any.
-fn numbered_set(name: &str, count: usize) -> Result<Vec<PathBuf>> {
+/// The shards of `name@count` that are there, in the first of the usual forms that has any; and what is missing.
+fn numbered_set(name: &str, count: usize) -> Result<(Vec<PathBuf>, Option<Error>)> {
     if !(1..=MAX_COUNT).contains(&count) {
         return Err(Error::usage(format!("'{name}@{count}': a set has from 1 to {MAX_COUNT} shards")));
     }
@@ -216,10 +223,10 @@ fn numbered_set(name: &str, count: usize) -> Result<Vec<PathBuf>> {
         let (there, missing): (Vec<PathBuf>, Vec<PathBuf>) =
             (0..count).map(|i| PathBuf::from(form(i))).partition(|p| p.is_file());
         match missing.first() {
-            None => return Ok(there),
+            None => return Ok((there, None)),
             Some(first) if !there.is_empty() => {
                 let detail = format!("'{name}@{count}' lacks {} of its {count} shards", missing.len());
-                return Err(Error::new(ErrorKind::MissingShard { detail }).at_path(first));
+                return Ok((there, Some(Error::new(ErrorKind::MissingShard { detail }).at_path(first))));
             }
             _ => {}
         }
@@ -318,7 +325,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         touch(dir.path(), &["x.tfrecord-00000-of-00002", "x.tfrecord-00001-of-00002", "y-00000-of-00002.tfrecord.gz"]);
         assert_eq!(at(dir.path(), "x@2").unwrap().one(None).unwrap().shards.len(), 2);
-        assert_eq!(at(dir.path(), "y@2").unwrap_err().kind_name(), "missing_shard");
+        assert_eq!(at(dir.path(), "y@2").unwrap().one(None).unwrap_err().kind_name(), "missing_shard");
         assert_eq!(at(dir.path(), "z@2").unwrap_err().kind_name(), "usage");
     }
 

@@ -129,6 +129,7 @@ impl SetWriter {
         let mut manifest = Manifest::read(&self.dir)?.unwrap_or_default();
         let entry = SetEntry {
             plan: self.plan.plan.clone(),
+            stamp: self.plan.stamp.clone(),
             seed: self.plan.seed,
             records: shards.iter().map(|s| s.records).sum(),
             shards: shards.iter().map(entry).collect(),
@@ -228,10 +229,14 @@ fn may_begin(dir: &Path, plan: &SetPlan, existing: Existing, begun: Option<&str>
             "replace it with `--force`, or choose another name or directory",
         )),
         (Existing::Resume, _) => {
-            let finished = || Manifest::read(dir).map(|m| m.and_then(|m| m.sets.get(name).map(|s| s.plan.clone())));
+            let finished = || -> Result<bool> {
+                let manifest = Manifest::read(dir)?;
+                let set = manifest.as_ref().and_then(|m| m.sets.get(name));
+                Ok(set.is_some_and(|s| s.plan == plan.plan && s.stamp == plan.stamp))
+            };
             let matches = match begun {
                 Some(begun) => begun == Marker::text(plan, existing),
-                None => there.is_empty() || finished()?.as_ref() == Some(&plan.plan),
+                None => there.is_empty() || finished()?,
             };
             if matches {
                 return Ok(());
@@ -283,10 +288,14 @@ impl Marker {
     }
 
     fn write(&mut self, plan: &SetPlan, existing: Existing) -> Result<()> {
+        let text = Self::text(plan, existing);
+        if self.begun.as_ref() == Some(&text) {
+            return Ok(());
+        }
         let mut write = || {
-            self.file.set_len(0)?;
             self.file.rewind()?;
-            self.file.write_all(Self::text(plan, existing).as_bytes())?;
+            self.file.write_all(text.as_bytes())?;
+            self.file.set_len(text.len() as u64)?;
             self.file.sync_all()
         };
         write().map_err(|e| Error::io(&self.path, e))

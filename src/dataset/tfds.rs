@@ -112,7 +112,7 @@ mod tests {
 
     fn manifest(path: &str, records: u64) -> Manifest {
         let shard = ShardEntry { path: path.into(), records, bytes: 100, fingerprint: String::new() };
-        let set = SetEntry { plan: String::new(), seed: 0, records, shards: vec![shard] };
+        let set = SetEntry { plan: String::new(), stamp: String::new(), seed: 0, records, shards: vec![shard] };
         Manifest {
             sets: [("train".to_owned(), set)].into(),
             classes: vec!["a".into(), "b".into()],

@@ -49,7 +49,11 @@ fn keep_best<'a>(
     feature: &Option<FeatureView<'a>>,
 ) {
     let Some(rank) = names.iter().position(|name| name == key) else { return };
-    if kept.as_ref().is_none_or(|(at, _)| rank <= *at) {
-        *kept = feature.clone().map(|feature| (rank, feature));
+    match (feature, &kept) {
+        (Some(feature), None) => *kept = Some((rank, feature.clone())),
+        (Some(feature), Some((at, _))) if rank <= *at => *kept = Some((rank, feature.clone())),
+        // The same key again, without a kind: the last one wins.
+        (None, Some((at, _))) if rank == *at => *kept = None,
+        _ => {}
     }
 }

@@ -160,7 +160,9 @@ pub(super) fn read_windows(samples: &Samples, plan: &Plan, sender: &SyncSender<V
 /// window early, it takes every place, so that it is met whichever of them this rank wants.
 fn deal(mut read: Vec<Item>, members: Vec<u64>, start: u64) -> Vec<Item> {
     if let Some(Item { place, record: Some(Err(e)) }) = read.last() {
-        return members.iter().map(|_| Item { place: *place, record: Some(Err(e.clone())) }).collect();
+        // Also where the error stands behind the last place of an epoch.
+        let places = members.len().max(1);
+        return (0..places).map(|_| Item { place: *place, record: Some(Err(e.clone())) }).collect();
     }
     let taken = members.iter().map(|member| {
         let item = &mut read[(member - start) as usize];

@@ -196,7 +196,7 @@ impl Loader {
             features: pipeline.features.clone(),
             shape,
             plan,
-            in_flight: options.prefetch + 1,
+            in_flight: options.prefetch.saturating_add(1),
             pool: Arc::default(),
             times: SharedTimes::default(),
             state: Mutex::new(state),

@@ -49,7 +49,8 @@ impl Samples {
             samples.shards.push(ShardSamples { path: path.clone(), access });
             samples.counts.push(count);
             samples.firsts.push(first);
-            first += count;
+            first = u64::checked_add(first, count)
+                .ok_or_else(|| Error::metadata(path, "the number of records is out of range"))?;
         }
         Ok(samples)
     }
@@ -115,7 +116,18 @@ impl Samples {
                 }
                 record += 1;
             }
+            // The end is met too: what follows the last record is damage, or a manifest that is wrong.
+            let end = source.next_record().map(|more| more.is_none());
+            if let Some(e) = end.map_or_else(Some, |is_end| (!is_end).then(|| self.goes_on(shard))) {
+                f(Place { shard, record: record.saturating_sub(1) }, Err(e));
+                return;
+            }
         }
+    }
+
+    fn goes_on(&self, shard: usize) -> Error {
+        let detail = format!("the shard has more than the {} records that its manifest says", self.counts[shard]);
+        Error::metadata(&self.shards[shard].path, detail)
     }
 
     fn ended_early(&self, place: Place) -> Error {

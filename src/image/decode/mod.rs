@@ -203,8 +203,8 @@ impl Decoder {
     }
 
     /// Decodes with ones behind the entropy-coded data, for a decoder that takes the end of the data for zeros. No
-    /// Huffman code is made of ones alone, so a decoder that needs another code than are there fails. Whether it
-    /// succeeded; `false` also where the image has no single scan to guard.
+    /// Huffman code is made of ones alone, so a decoder that needs another code than are there fails; only the bits of the
+    /// very last code can pass for others. Whether it succeeded; `false` also where the image has no single scan to guard.
     fn decode_guarded(&mut self, bytes: &[u8], jpeg: &Jpeg, image: &mut ImageBuf<u8>) -> bool {
         let Some(data) = jpeg.single_scan_end.and_then(|end| bytes.get(..end)) else { return false };
         self.guarded.clear();

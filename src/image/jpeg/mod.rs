@@ -105,9 +105,12 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits, mut depth: Depth<'_>) -> Resul
             return Err(ImageError::truncated(Format::Jpeg, data.start, "a scan without data"));
         }
         state.coverage.add(&scan, frame, segment.at)?;
-        let single = state.scans == 1 && !frame.progressive && scan.components.len() == frame.components.len();
-        state.single_scan_end =
-            (single && state.restart_interval == 0 && !state.tables.have_ones()).then_some(data.end);
+        // Restart markers stop a decoder before the end, whether an interval is defined or not.
+        let single = state.scans == 1
+            && !frame.progressive
+            && scan.components.len() == frame.components.len()
+            && !bytes.get(data.clone()).is_some_and(has_restart);
+        state.single_scan_end = (single && !state.tables.have_ones()).then_some(data.end);
         if let Depth::Entropy(scratch) = &mut depth {
             if state.scans == 1 {
                 scratch.start(frame);
@@ -131,6 +134,11 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits, mut depth: Depth<'_>) -> Resul
         adobe: state.adobe_transform.is_some(),
         single_scan_end: state.single_scan_end,
     })
+}
+
+/// Whether entropy-coded data hold a restart marker.
+fn has_restart(data: &[u8]) -> bool {
+    memchr::memchr_iter(0xFF, data).any(|at| data.get(at + 1).is_some_and(|&m| marker::is_rst(m)))
 }
 
 #[derive(Default)]
