@@ -240,13 +240,18 @@ impl Step {
     }
 
     fn run(&self, work: &mut Work, key: SampleKey, draws: Option<&mut Vec<Draw>>) -> Result<()> {
+        // Nothing is allocated for draws that nobody wants to see.
         let mut values = Map::new();
-        let mut drew = |name: &str, value: Value| drop(values.insert(name.to_owned(), value));
+        let mut drew = |name: &str, value: &dyn Fn() -> Value| {
+            if draws.is_some() {
+                values.insert(name.to_owned(), value());
+            }
+        };
         match &self.op {
             Op::Resize { size } => work.resize(*size)?,
             Op::CentralCrop { .. } | Op::RandomCrop { .. } => {
                 if let Some(rect) = self.crop(work.shape(), key)? {
-                    drew("offset", json!([rect.y, rect.x]));
+                    drew("offset", &|| json!([rect.y, rect.x]));
                     work.crop(rect)?;
                 }
             }
@@ -254,7 +259,7 @@ impl Step {
             Op::FlipUpDown => work.flip_up_down(),
             Op::RandomFlipLeftRight | Op::RandomFlipUpDown => {
                 let flip = random::random_flip(self.seed(key));
-                drew("flip", json!(flip));
+                drew("flip", &|| json!(flip));
                 match (flip, &self.op) {
                     (true, Op::RandomFlipLeftRight) => work.flip_left_right(),
                     (true, _) => work.flip_up_down(),
@@ -264,13 +269,13 @@ impl Step {
             Op::AdjustBrightness { delta } => work.brightness(*delta),
             Op::RandomBrightness { max_delta } => {
                 let delta = random::random_brightness(self.seed(key), *max_delta)?;
-                drew("delta", json!(delta));
+                drew("delta", &|| json!(delta));
                 work.brightness(delta);
             }
             Op::AdjustContrast { contrast_factor } => work.contrast(*contrast_factor),
             Op::RandomContrast { lower, upper } => {
                 let factor = random::random_contrast(self.seed(key), *lower, *upper)?;
-                drew("contrast_factor", json!(factor));
+                drew("contrast_factor", &|| json!(factor));
                 work.contrast(factor);
             }
             Op::Normalize { .. } => {
