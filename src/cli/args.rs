@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use tfrkit::dataset::{ShardSet, resolve};
 use tfrkit::pipeline::{Mode, Pipeline};
 use tfrkit::record::Io;
 use tfrkit::{Job, Result};
@@ -35,6 +36,23 @@ impl GlobalArgs {
 
     pub(super) fn job(&self) -> Job<'static> {
         Job { threads: self.threads(), io: self.io, ..Default::default() }
+    }
+}
+
+/// One set of shards.
+#[derive(Args)]
+pub(super) struct SetArgs {
+    /// Shards: files, a directory, a glob, or NAME@COUNT
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+    /// Which set, where there are several
+    #[arg(long, value_name = "NAME")]
+    set: Option<String>,
+}
+
+impl SetArgs {
+    pub(super) fn resolve(&self) -> Result<ShardSet> {
+        resolve(&self.paths)?.one(self.set.as_deref())
     }
 }
 

@@ -6,23 +6,18 @@ use std::time::Instant;
 
 use serde_json::json;
 use tfrkit::Job;
-use tfrkit::dataset::resolve;
 use tfrkit::image::encode_png;
 use tfrkit::inspect::{PreviewOptions, preview};
 
-use super::args::{ModeArg, PipelineArgs};
+use super::args::{ModeArg, PipelineArgs, SetArgs};
 use super::output::{Output, shown, write_whole};
 use super::{Done, GOOD, interrupt};
 
 /// Draw originals beside what a pipeline makes of them, with what was drawn for each
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Shards: files, a directory, a glob, or name@8
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<String>,
-    /// The set to show, where there are several
-    #[arg(long, value_name = "NAME")]
-    set: Option<String>,
+    #[command(flatten)]
+    set: SetArgs,
     #[command(flatten)]
     pipeline: PipelineArgs,
     /// Which op list runs
@@ -51,7 +46,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
     let start = Instant::now();
-    let set = resolve(&args.paths)?.one(args.set.as_deref())?;
+    let set = args.set.resolve()?;
     let options = PreviewOptions {
         samples: args.samples,
         versions: args.versions,

@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use tfrkit::dataset::resolve;
 use tfrkit::pipeline::{
     Batch, BatchDigest, Counters, Loader, LoaderOptions, LoaderState, OnError, Skipped, Stage, Waited,
 };
 use tfrkit::{Error, ErrorKind, Result};
 
-use super::args::{GlobalArgs, ModeArg, PipelineArgs};
+use super::args::{GlobalArgs, ModeArg, PipelineArgs, SetArgs};
 use super::convert::OnErrorArg;
 use super::output::{Output, count, human_bytes, shown, write_whole};
 use super::{BAD_DATA, Done, GOOD, interrupt, npy};
@@ -24,12 +23,8 @@ const POLL: Duration = Duration::from_millis(50);
 /// Stream decoded, augmented batches out of shards, and say how fast
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Shards: files, a directory, a glob, or NAME@COUNT
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<String>,
-    /// Which set, where there are several
-    #[arg(long, value_name = "NAME")]
-    set: Option<String>,
+    #[command(flatten)]
+    set: SetArgs,
     #[command(flatten)]
     pipeline: PipelineArgs,
     /// Which op list runs
@@ -91,7 +86,7 @@ struct Summary {
 
 pub(super) fn run(args: &Args, global: &GlobalArgs, output: &Output) -> Done {
     let at_once = interrupt::exit_at_once();
-    let set = resolve(&args.paths)?.one(args.set.as_deref())?;
+    let set = args.set.resolve()?;
     let pipeline = args.pipeline.read()?;
     let options = LoaderOptions {
         mode: args.mode.into(),

@@ -1,13 +1,11 @@
 //! Ops that wait: crops, flips and per-channel factors, done together when the image is next needed, or while it is written
 //! into its batch.
 
-use crate::image::ops::{self, Level, Rect};
+use crate::image::ops::{self, LANES, Level, Rect, lanes};
 use crate::image::simd::avx2;
 use crate::image::{ImageBuf, ImageError, Shape};
 
-/// Values handled side by side: whole pixels of 1, 2, 3 or 4 channels.
-const LANES: usize = 24;
-/// Most channels that factors are kept for.
+/// Most channels that factors are kept for, as [`LANES`] holds whole pixels of so many.
 pub(super) const MAX_CHANNELS: usize = 4;
 
 /// What is still to be done to a base image.
@@ -97,7 +95,8 @@ impl Pending {
         let (row_len, len) = (base.shape().row_len(), self.rect.width * channels);
         let start = self.rect.x * channels;
         let factors = self.affine.map(|affine| Factors::new(&affine, channels));
-        for (y, out) in dst.chunks_exact_mut(len).enumerate() {
+        // An image without pixels has no rows.
+        for (y, out) in dst.chunks_exact_mut(len.max(1)).enumerate() {
             let y = self.rect.y + if self.upside_down { self.rect.height - 1 - y } else { y };
             let row = &base.pixels()[y * row_len + start..][..len];
             match (&factors, self.mirrored) {
@@ -121,7 +120,7 @@ pub(super) struct Factors {
 
 impl Factors {
     fn new(affine: &Affine, channels: usize) -> Self {
-        let lanes = |values: &[f32; MAX_CHANNELS]| std::array::from_fn(|i| values[i % channels]);
+        let lanes = |values: &[f32; MAX_CHANNELS]| lanes(&values[..channels]).unwrap_or([0.0; LANES]);
         Factors { scale: lanes(&affine.scale), shift: lanes(&affine.shift) }
     }
 }

@@ -271,12 +271,10 @@ impl Step {
                 }
             }
             Op::SomeOf { num_ops, .. } => {
-                let order = random::permutation(seed(), self.children.len());
-                let mut chosen: Vec<usize> = order.into_iter().take(*num_ops).collect();
-                chosen.sort_unstable();
-                let names = || chosen.iter().filter_map(|i| self.children.get(*i)).map(|c| c.op.name()).collect();
-                log.value("chosen", names);
-                for child in chosen.iter().filter_map(|i| self.children.get(*i)) {
+                let is_chosen = |i: usize| random::is_among_first(seed(), self.children.len(), *num_ops, i);
+                let chosen = || self.children.iter().enumerate().filter(|(i, _)| is_chosen(*i)).map(|(_, child)| child);
+                log.value("chosen", || chosen().map(|child| child.op.name()).collect());
+                for child in chosen() {
                     child.run(work, key, log.draws)?;
                 }
             }

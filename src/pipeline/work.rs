@@ -16,8 +16,8 @@ const RANGE: f32 = 255.0;
 /// One image, and the memory that ops need; kept from image to image.
 #[derive(Default)]
 pub(super) struct Work {
-    pub(super) u8: ImageBuf<u8>,
-    pub(super) f32: ImageBuf<f32>,
+    u8: ImageBuf<u8>,
+    f32: ImageBuf<f32>,
     is_f32: bool,
     /// What crops, flips and factors are still to be done to the image.
     pending: Option<Pending>,
@@ -92,11 +92,11 @@ impl Work {
     fn settle(&mut self) -> Result<()> {
         let Some(pending) = self.pending.take() else { return Ok(()) };
         let Rect { height, width, .. } = pending.rect;
-        if !self.is_f32 && !pending.has_factors() {
-            return pending.move_pixels(&mut self.u8);
-        }
-        if self.is_f32 && !pending.has_factors() {
-            return pending.move_pixels(&mut self.f32);
+        if !pending.has_factors() {
+            return match self.is_f32 {
+                true => pending.move_pixels(&mut self.f32),
+                false => pending.move_pixels(&mut self.u8),
+            };
         }
         self.spare_f32.reshape(Shape::new(height, width, self.base_shape().channels))?;
         match self.is_f32 {
@@ -152,11 +152,9 @@ impl Work {
             return Ok(());
         }
         self.settle()?;
-        if !self.is_f32 {
-            self.f32.reshape(self.u8.shape())?;
-            Pending::none(self.u8.shape()).write(&self.u8, self.f32.pixels_mut());
-            self.is_f32 = true;
-        }
+        self.f32.reshape(self.u8.shape())?;
+        Pending::none(self.u8.shape()).write(&self.u8, self.f32.pixels_mut());
+        self.is_f32 = true;
         Ok(())
     }
 

@@ -209,7 +209,7 @@ impl Decoder {
             accurate: dct == Dct::Islow,
             limits,
         };
-        if backend::SEQUENTIAL {
+        if backend::DECODES_ALL {
             return self.decode_by_backend(bytes, image);
         }
         match jpeg::read(bytes, &limits, Depth::Pixels(target)) {
@@ -221,12 +221,7 @@ impl Decoder {
     fn decode_by_backend(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>) -> Result<Option<u8>> {
         let DecodeOptions { channels, truncated, limits, .. } = self.options;
         let strict = truncated == Truncated::Refuse;
-        let depth = match strict {
-            false => Depth::Header,
-            // It does not tell whether the data end early.
-            true if !backend::REPORTS_EARLY_END => Depth::Entropy(&mut self.entropy),
-            true => Depth::Markers,
-        };
+        let depth = if strict { Depth::Markers } else { Depth::Header };
         let jpeg = jpeg::read(bytes, &limits, depth)?;
         jpeg::shape(&jpeg.frame, channels == Channels::Gray, &limits, image)?;
         let doubt = self.backend.decode(bytes, &jpeg, &self.options, &mut self.scratch, image.pixels_mut())?;

@@ -20,10 +20,8 @@ pub(super) const VERSION: &str = "3.1.0";
 /// The crate in Cargo.lock that bundles [`VERSION`].
 #[cfg(test)]
 pub(super) const CRATE: (&str, &str) = ("turbojpeg-sys", "1.2.0");
-/// It warns whenever a scan's data end before its last block.
-pub(super) const REPORTS_EARLY_END: bool = true;
-/// It decodes sequential frames.
-pub(super) const SEQUENTIAL: bool = true;
+/// It takes every JPEG, and warns whenever a scan's data end before its last block.
+pub(super) const DECODES_ALL: bool = true;
 
 /// A decompression handle, replaced after an error.
 ///

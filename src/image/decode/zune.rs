@@ -1,11 +1,11 @@
-//! JPEG through the pure-Rust `zune-jpeg`.
+//! JPEG through the pure-Rust `zune-jpeg`: what this crate's own decoder refuses and `Truncated::Accept` wants all the same.
 
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::{Channels, Dct, DecodeOptions, Doubt, Jpeg, Truncated};
+use super::{Channels, Dct, DecodeOptions, Doubt, Jpeg};
 use crate::image::error::{ImageError, Result};
 use crate::image::jpeg::MAX_SCANS;
 use crate::image::jpeg::color::{ColorModel, cmyk_to_rgb, rgb_to_luma, ycck_to_cmyk};
@@ -17,10 +17,8 @@ pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The crate in Cargo.lock, for the test that keeps [`VERSION`] true.
 #[cfg(test)]
 pub(super) const CRATE: (&str, &str) = (NAME, VERSION);
-/// Even its strict mode reads zeros when EOI comes before the last block of a scan.
-pub(super) const REPORTS_EARLY_END: bool = false;
-/// Sequential frames are decoded by this crate.
-pub(super) const SEQUENTIAL: bool = false;
+/// It takes only what this crate's decoder refuses.
+pub(super) const DECODES_ALL: bool = false;
 
 #[derive(Debug)]
 pub(super) struct Backend;
@@ -42,7 +40,7 @@ impl Backend {
     ) -> Result<Doubt> {
         let base = DecoderOptions::default()
             .set_use_unsafe(true)
-            .set_strict_mode(options.truncated == Truncated::Refuse)
+            .set_strict_mode(false)
             .set_max_width(options.limits.max_dim)
             .set_max_height(options.limits.max_dim)
             .jpeg_set_max_scans(MAX_SCANS);

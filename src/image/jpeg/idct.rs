@@ -234,3 +234,49 @@ pub(crate) fn inverse_flat(dc: i16, accurate: bool) -> u8 {
     };
     (value.clamp(-128, 127) + 128) as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(state: &mut u32) -> u32 {
+        *state ^= *state << 13;
+        *state ^= *state >> 17;
+        *state ^= *state << 5;
+        *state >> 8
+    }
+
+    /// Whatever the processor has, the samples are the same, for coefficients of any size.
+    #[test]
+    fn pairs_are_as_the_portable_ones() {
+        let mut state = 1;
+        for round in 0..4000u32 {
+            let kept = noise(&mut state) % 16;
+            let blocks = [0, 1].map(|_| {
+                std::array::from_fn(|_| {
+                    let value = noise(&mut state) as i16 >> (round % 16);
+                    if noise(&mut state) % 16 <= kept { value } else { 0 }
+                })
+            });
+            let factors = [1, 2].map(|_| std::array::from_fn(|_| noise(&mut state) as i16 >> (round / 16 % 16)));
+            let [a, b] = &factors;
+            for accurate in [false, true] {
+                let expected = portable_pair(&blocks, [a, b], accurate);
+                assert_eq!(inverse_pair(&blocks, [a, b], accurate), expected, "round {round}");
+            }
+        }
+    }
+
+    /// Beyond 8192 the accurate one saturates where the shortcut wraps, as libjpeg-turbo's two do.
+    #[test]
+    fn a_flat_block_is_that_of_its_first_coefficient() {
+        for accurate in [false, true] {
+            for dc in (i16::MIN..=i16::MAX).step_by(7).filter(|dc| !accurate || dc.unsigned_abs() < 8192) {
+                let mut block = [0; COEFFICIENTS];
+                block[0] = dc;
+                let samples = portable_pair(&[block; 2], [&[1; COEFFICIENTS]; 2], accurate);
+                assert_eq!(samples, [[[inverse_flat(dc, accurate); 8]; 8]; 2], "{dc} {accurate}");
+            }
+        }
+    }
+}

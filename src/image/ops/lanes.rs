@@ -4,7 +4,7 @@ use crate::image::error::{ImageError, Result};
 use crate::image::simd::avx2;
 
 /// Values handled side by side: a multiple of 1, 2, 3 and 4 channels and of the vector widths.
-pub(super) const LANES: usize = 24;
+pub(crate) const LANES: usize = 24;
 
 /// Most channels for which [`LANES`] holds whole pixels.
 pub(super) const MAX_LANE_CHANNELS: usize = 4;
@@ -16,7 +16,7 @@ const RUN: usize = 32 * LANES;
 const BLOCK: usize = 64;
 
 /// Repeats one value a channel over [`LANES`].
-pub(super) fn lanes(values: &[f32]) -> Option<[f32; LANES]> {
+pub(crate) fn lanes(values: &[f32]) -> Option<[f32; LANES]> {
     if values.is_empty() || values.len() > MAX_LANE_CHANNELS {
         return None;
     }

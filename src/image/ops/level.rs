@@ -1,5 +1,7 @@
 //! The two types that hold levels.
 
+use super::lanes::{cut_to_u8, round_to_u8};
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for u8 {}
@@ -24,14 +26,12 @@ impl Level for u8 {
 
     #[inline(always)]
     fn cast(level: f32) -> Self {
-        level as Self
+        cut_to_u8(level)
     }
 
     #[inline(always)]
     fn round(level: f32) -> Self {
-        // Adding this leaves no bits for the fraction: the sum is rounded, halves to even.
-        const WHOLE: f32 = 8_388_608.0;
-        (level.clamp(0.0, 255.0) + WHOLE).to_bits() as Self
+        round_to_u8(level)
     }
 }
 

@@ -1,8 +1,7 @@
-//! Normalisation, with or without a crop, into the caller's memory.
+//! Normalisation by mean and standard deviation.
 
-use super::geometry::Rect;
 use super::lanes::{LANES, lanes};
-use crate::image::buf::{ImageBuf, Shape};
+use crate::image::buf::ImageBuf;
 use crate::image::error::{ImageError, Result};
 use crate::image::simd::avx2;
 
@@ -67,53 +66,7 @@ impl Normalizer {
         apply(image.pixels_mut(), &self.mean, &self.std);
         Ok(())
     }
-
-    /// Crops and normalises a float image into `dst`: the same bits as the two one by one.
-    ///
-    /// `dst` has exactly the values of the rectangle, HWC.
-    ///
-    /// # Errors
-    /// [`ImageError::Parameter`] for another number of channels, a rectangle that is not inside
-    /// the image, or a `dst` of another length.
-    pub fn crop_into(&self, image: &ImageBuf<f32>, rect: Rect, dst: &mut [f32]) -> Result<()> {
-        self.rows(image.shape(), rect, dst.len())?;
-        self.write(image, rect, dst, row);
-        Ok(())
-    }
-
-    /// As [`crop_into`](Self::crop_into) from levels of 0..=255.
-    ///
-    /// # Errors
-    /// As [`crop_into`](Self::crop_into).
-    pub fn crop_u8_into(&self, image: &ImageBuf<u8>, rect: Rect, dst: &mut [f32]) -> Result<()> {
-        self.rows(image.shape(), rect, dst.len())?;
-        self.write(image, rect, dst, row_u8);
-        Ok(())
-    }
-
-    fn rows(&self, shape: Shape, rect: Rect, len: usize) -> Result<()> {
-        self.check(shape.channels)?;
-        rect.check("normalize", shape)?;
-        let wanted = rect.height * rect.width * shape.channels;
-        if len == wanted {
-            return Ok(());
-        }
-        Err(ImageError::parameter("normalize", format!("room for {len} values of a crop of {wanted}")))
-    }
-
-    /// The parameters have been checked by [`rows`](Self::rows).
-    fn write<T>(&self, image: &ImageBuf<T>, rect: Rect, dst: &mut [f32], one: Row<T>) {
-        let row_len = image.shape().row_len();
-        let (from, len) = (rect.x * self.channels, rect.width * self.channels);
-        let rows = image.pixels().chunks_exact(row_len).skip(rect.y);
-        for (out, row) in dst.chunks_exact_mut(len).zip(rows) {
-            one(row.get(from..from + len).unwrap_or_default(), &self.mean, &self.std, out);
-        }
-    }
 }
-
-/// Normalises one row into another.
-type Row<T> = fn(&[T], &[f32; LANES], &[f32; LANES], &mut [f32]);
 
 avx2! {
     fn apply(values: &mut [f32], mean: &[f32; LANES], std: &[f32; LANES]) {
@@ -129,63 +82,10 @@ avx2! {
     }
 }
 
-avx2! {
-    fn row(values: &[f32], mean: &[f32; LANES], std: &[f32; LANES], out: &mut [f32]) {
-        let (body, tail) = values.as_chunks::<LANES>();
-        let (out_body, out_tail) = out.as_chunks_mut::<LANES>();
-        for (out, values) in out_body.iter_mut().zip(body) {
-            for (((o, v), m), s) in out.iter_mut().zip(values).zip(mean).zip(std) {
-                *o = (*v - m) / s;
-            }
-        }
-        for (((o, v), m), s) in out_tail.iter_mut().zip(tail).zip(mean).zip(std) {
-            *o = (*v - m) / s;
-        }
-    }
-}
-
-avx2! {
-    fn row_u8(levels: &[u8], mean: &[f32; LANES], std: &[f32; LANES], out: &mut [f32]) {
-        let (body, tail) = levels.as_chunks::<LANES>();
-        let (out_body, out_tail) = out.as_chunks_mut::<LANES>();
-        for (out, levels) in out_body.iter_mut().zip(body) {
-            for (((o, v), m), s) in out.iter_mut().zip(levels).zip(mean).zip(std) {
-                *o = (f32::from(*v) - m) / s;
-            }
-        }
-        for (((o, v), m), s) in out_tail.iter_mut().zip(tail).zip(mean).zip(std) {
-            *o = (f32::from(*v) - m) / s;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::ops::crop_to_bounding_box;
-
-    #[test]
-    fn fused_has_the_bits_of_the_two_steps() {
-        for channels in 1..=4 {
-            let shape = Shape::new(21, 33, channels);
-            let values = (0..21 * 33 * channels).map(|i| (i * 7 % 256) as u8);
-            let bytes = ImageBuf::from_pixels(shape, values.collect()).unwrap();
-            let floats = bytes.pixels().iter().map(|&v| f32::from(v)).collect();
-            let floats = ImageBuf::from_pixels(shape, floats).unwrap();
-            let mean = &[123.68, 116.78, 103.94, 9.0][..channels];
-            let std = &[58.4, 57.1, 57.4, 3.0][..channels];
-            let normalizer = Normalizer::new(mean, std).unwrap();
-            let rect = Rect { y: 2, x: 5, height: 17, width: 19 };
-            let mut steps = floats.clone();
-            crop_to_bounding_box(&mut steps, rect).unwrap();
-            normalizer.apply(&mut steps).unwrap();
-            let mut fused = vec![0.0; 17 * 19 * channels];
-            normalizer.crop_into(&floats, rect, &mut fused).unwrap();
-            assert_eq!(fused, steps.pixels());
-            normalizer.crop_u8_into(&bytes, rect, &mut fused).unwrap();
-            assert_eq!(fused, steps.pixels());
-        }
-    }
+    use crate::image::buf::Shape;
 
     #[test]
     fn wrong_parameters() {
@@ -196,11 +96,6 @@ mod tests {
         let normalizer = Normalizer::new(&[0.0; 3], &[1.0; 3]).unwrap();
         let mut gray = ImageBuf::zeros(Shape::new(2, 2, 1)).unwrap();
         assert!(normalizer.apply(&mut gray).is_err());
-        let color = ImageBuf::zeros(Shape::new(2, 2, 3)).unwrap();
-        let whole = Rect::whole(color.shape());
-        assert!(normalizer.crop_into(&color, whole, &mut [0.0; 11]).is_err());
-        let beyond = Rect { x: 1, ..whole };
-        assert!(normalizer.crop_into(&color, beyond, &mut [0.0; 12]).is_err());
     }
 
     #[test]

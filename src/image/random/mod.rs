@@ -17,5 +17,5 @@ pub use draws::{
 };
 pub(super) use fill::{RUN, normal_run, uniform_run};
 pub use fill::{normals, uniforms};
-pub use own::{beta, permutation};
+pub use own::{beta, is_among_first, permutation};
 pub use philox::{SeedPair, Stream, op_id, op_seed, philox_u64, philox4x32, unit};

@@ -75,14 +75,23 @@ fn ln_gamma_draw(stream: &Stream, alpha: f64, block: &mut u64) -> f64 {
 #[must_use]
 pub fn permutation(seed: SeedPair, n: usize) -> Vec<usize> {
     let stream = Stream::new(seed);
-    let key = |i: usize| {
-        let [a, b, c, d] = stream.block(i as u64 / 2);
-        let (lo, hi) = if i.is_multiple_of(2) { (a, b) } else { (c, d) };
-        u64::from(hi) << 32 | u64::from(lo)
-    };
     let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by_cached_key(|&i| (key(i), i));
+    order.sort_by_cached_key(|&i| sort_key(&stream, i));
     order
+}
+
+/// Whether `i` is among the first `count` of [`permutation`]`(seed, n)`; allocates nothing, for a small `n`.
+#[must_use]
+pub fn is_among_first(seed: SeedPair, n: usize, count: usize, i: usize) -> bool {
+    let stream = Stream::new(seed);
+    let own = sort_key(&stream, i);
+    (0..n).filter(|&other| sort_key(&stream, other) < own).count() < count
+}
+
+fn sort_key(stream: &Stream, i: usize) -> (u64, usize) {
+    let [a, b, c, d] = stream.block(i as u64 / 2);
+    let (lo, hi) = if i.is_multiple_of(2) { (a, b) } else { (c, d) };
+    (u64::from(hi) << 32 | u64::from(lo), i)
 }
 
 #[cfg(test)]
@@ -136,5 +145,16 @@ mod tests {
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), 6);
+    }
+
+    #[test]
+    fn the_first_are_those_of_the_permutation() {
+        for (seed, n) in [(3, 1), (4, 2), (5, 7), (6, 20)] {
+            let (pair, count) = (SeedPair([seed, 9]), n / 2 + 1);
+            let mut first = permutation(pair, n)[..count].to_vec();
+            first.sort_unstable();
+            let found: Vec<usize> = (0..n).filter(|&i| is_among_first(pair, n, count, i)).collect();
+            assert_eq!(found, first);
+        }
     }
 }

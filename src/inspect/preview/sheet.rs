@@ -10,6 +10,7 @@ use embedded_graphics::prelude::{DrawTarget, Drawable, OriginDimensions, Point, 
 use embedded_graphics::text::{Baseline, Text};
 
 use crate::error::{Error, Result};
+use crate::image::ops::Level;
 use crate::image::{ImageBuf, Method, Resizer, Shape};
 
 const GAP: usize = 8;
@@ -57,7 +58,7 @@ impl Fitter {
         let pixels = self.fitted.pixels().chunks_exact(shape.channels);
         for (out, pixel) in out.pixels_mut().as_chunks_mut::<3>().0.iter_mut().zip(pixels) {
             // Gray stands for all three channels.
-            *out = std::array::from_fn(|c| pixel[c % pixel.len()].round_ties_even().clamp(0.0, 255.0) as u8);
+            *out = std::array::from_fn(|c| u8::round(pixel[c % pixel.len()]));
         }
         Ok(out)
     }
