@@ -9,7 +9,7 @@ use common::{fixture, pictures, text, tfr, tfr_json};
 use tfrkit::dataset::{ShardSet, resolve};
 use tfrkit::image::{DecodeOptions, Decoder};
 use tfrkit::pipeline::{
-    BatchKey, Executor, Loader, LoaderOptions, MixBatch, Mixer, Mode, PRESETS, Pipeline, SampleKey,
+    BatchKey, Executor, Layout, Loader, LoaderOptions, MixBatch, Mixer, Mode, PRESETS, Pipeline, SampleKey,
 };
 
 const MIXED: &str = r#"
@@ -154,7 +154,8 @@ fn batches_are_mixed_the_same_way_everywhere() {
         mixer.one_hot(*label, &mut soft[i * 4..][..4]).unwrap();
         assert_eq!(second.labels()[i], *label);
     }
-    let mut batch = MixBatch { images: &mut images, shape, soft_labels: &mut soft, valid: &[true; 6] };
+    let mut batch =
+        MixBatch { images: &mut images, shape, layout: Layout::Nhwc, soft_labels: &mut soft, valid: &[true; 6] };
     mixer.mix(&mut batch, BatchKey { seed: 5, batch: 1, epoch: 0 }, &mut None).unwrap();
     assert!(images == first[1].0 && soft == first[1].1);
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tfrkit::image::{Image, Shape};
-use tfrkit::pipeline::{BatchKey, Executor, MixBatch, Mixer, SampleKey};
+use tfrkit::pipeline::{BatchKey, Executor, Layout, MixBatch, Mixer, SampleKey};
 use tfrkit::{Error, ErrorKind, Result};
 
 use super::args::{ModeArg, PipelineArgs};
@@ -174,7 +174,8 @@ impl<'a> Stack<'a> {
         // Made so by `new`.
         let Pixels::F32(images) = &mut self.pixels else { return Ok(()) };
         let valid = vec![true; self.count];
-        let mut batch = MixBatch { images, shape: self.shape, soft_labels: &mut [], valid: &valid };
+        let mut batch =
+            MixBatch { images, shape: self.shape, layout: Layout::Nhwc, soft_labels: &mut [], valid: &valid };
         mixer.mix(&mut batch, BatchKey { seed, batch: 0, epoch: 0 }, &mut Some(draws))
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use tfrkit::Result;
+use tfrkit::example::ByteStrings;
 
 use super::output::write_whole;
 
@@ -53,6 +54,21 @@ pub(super) fn write<'a, T: Element + 'a>(
             for value in part {
                 value.write(&mut out)?;
             }
+        }
+        out.flush()
+    };
+    write_whole(path, write)
+}
+
+/// Writes an array of byte strings, each filled up with zeros to the longest, as NumPy has them.
+pub(super) fn write_strings(path: &Path, shape: &[usize], strings: &ByteStrings) -> Result<()> {
+    let longest = strings.iter().map(<[u8]>::len).max().unwrap_or(0).max(1);
+    let write = |file: &mut File| -> io::Result<()> {
+        let mut out = BufWriter::new(file);
+        out.write_all(&header(&format!("|S{longest}"), shape))?;
+        for string in strings.iter() {
+            out.write_all(string)?;
+            out.write_all(&vec![0; longest - string.len()])?;
         }
         out.flush()
     };

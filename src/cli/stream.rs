@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
+use tfrkit::example::{Column, Values};
 use tfrkit::pipeline::{
-    Batch, BatchDigest, Counters, Loader, LoaderOptions, LoaderState, OnError, Skipped, Stage, Waited,
+    Batch, BatchDigest, Counters, Loader, LoaderOptions, LoaderState, OnError, Pixels, Skipped, Stage, Waited,
 };
 use tfrkit::{Error, ErrorKind, Result};
 
@@ -180,11 +181,34 @@ fn work(time: Duration, stop: &AtomicBool) {
 
 fn save(dir: &Path, number: u64, batch: &Batch) -> Result<()> {
     let file = |what: &str| dir.join(format!("batch-{number:06}.{what}.npy"));
-    npy::write(&file("images"), &batch.shape(), [batch.images()])?;
-    match batch.soft_labels() {
-        None => npy::write(&file("labels"), &[batch.len()], [batch.labels()]),
-        Some(soft) => npy::write(&file("labels"), &[batch.len(), soft.len() / batch.len()], [soft]),
+    match batch.pixels() {
+        Pixels::F32([]) => {}
+        Pixels::F32(pixels) => npy::write(&file("images"), &batch.shape(), [pixels])?,
+        Pixels::U8(pixels) => npy::write(&file("images"), &batch.shape(), [pixels])?,
     }
+    match batch.soft_labels() {
+        None => npy::write(&file("labels"), &[batch.len()], [batch.labels()])?,
+        Some(soft) => npy::write(&file("labels"), &[batch.len(), soft.len() / batch.len()], [soft])?,
+    }
+    for column in batch.columns() {
+        // A name is no path.
+        let name = column.name.replace(['/', '\\'], "_");
+        match &column.values {
+            Values::Int64(values) => npy::write(&file(&name), &array_shape(column), [&values[..]])?,
+            Values::Float(values) => npy::write(&file(&name), &array_shape(column), [&values[..]])?,
+            Values::Bytes(values) => npy::write_strings(&file(&name), &array_shape(column), values)?,
+        }
+        if !column.row_splits.is_empty() {
+            let splits: Vec<i64> = column.row_splits.iter().map(|n| *n as i64).collect();
+            npy::write(&file(&format!("{name}.row_splits")), &[splits.len()], [&splits[..]])?;
+        }
+    }
+    Ok(())
+}
+
+/// The axes of a column's values.
+fn array_shape(column: &Column) -> Vec<usize> {
+    if column.row_splits.is_empty() { column.shape.clone() } else { vec![column.values.len()] }
 }
 
 impl Summary {

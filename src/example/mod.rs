@@ -1,8 +1,10 @@
 //! `tf.train.Example` and `tf.train.SequenceExample`: the generated types, a view that copies nothing, a builder that
-//! gives equal bytes for equal input, JSON.
+//! gives equal bytes for equal input, columns of features, JSON.
 
 mod builder;
+mod columns;
 mod json;
+mod values;
 mod view;
 mod wire;
 
@@ -14,7 +16,10 @@ pub mod proto {
 }
 
 pub use builder::ExampleBuilder;
+pub(crate) use columns::Row;
+pub use columns::{Column, ColumnLayout, ColumnSpec, ExampleParser};
 pub use json::example_to_json;
 pub(crate) use json::hex;
 pub use proto::{Example, SequenceExample};
+pub use values::{ByteStrings, Values};
 pub use view::{ExampleView, FeatureView, Kind};

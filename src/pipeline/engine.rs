@@ -9,17 +9,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::batch::{Filling, Pool, SampleMeta};
-use super::counters::{Counters, SharedTimes, Stage};
+use super::counters::{Counters, SharedTimes, Stage, Times};
 use super::executor::{Executor, SampleKey};
 use super::features::FeatureNames;
 use super::feed::{Feed, Item, Plan, read_windows};
+use super::filling::{self, Completed, Extra, Filling, Pool, SampleMeta};
 use super::loader::{OnError, Waited};
 use super::mixer::{BatchKey, MixBatch, Mixer};
 use super::order::Place;
+use super::output::{Format, Output, Slot};
 use super::samples::Samples;
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
-use crate::image::Shape;
+use crate::example::ExampleParser;
 
 /// A record that was left out of the stream.
 #[derive(Debug, Clone)]
@@ -35,11 +36,27 @@ pub struct Skipped {
     pub error: Error,
 }
 
+/// What is made of the samples.
+pub(super) struct Making {
+    pub(super) output: Output,
+    pub(super) format: Format,
+    pub(super) features: FeatureNames,
+    /// Of the columns, if there are any.
+    pub(super) parser: Option<ExampleParser>,
+    pub(super) mixer: Option<Mixer>,
+}
+
+/// A worker's own memory.
+pub(super) struct Worker {
+    /// Where images are made.
+    pub(super) executor: Option<Executor>,
+    pub(super) buffer: Vec<u8>,
+    pub(super) times: Times,
+}
+
 pub(super) struct Engine {
     samples: Samples,
-    features: FeatureNames,
-    shape: Shape,
-    mixer: Option<Mixer>,
+    making: Making,
     plan: Plan,
     /// Batches that are filled or wait, at most.
     in_flight: usize,
@@ -80,13 +97,33 @@ struct Task {
     item: Option<Item>,
 }
 
+impl Making {
+    fn shape(&self) -> filling::Shape {
+        filling::Shape {
+            format: self.format,
+            extras: self.parser.is_some() || self.output == Output::Records,
+            records: self.output == Output::Records,
+            completes: self.parser.is_some() || self.mixer.is_some(),
+        }
+    }
+
+    /// Takes what is wanted of a record beside its image.
+    fn take_extra(&self, payload: &[u8], extra: &mut Extra) -> Result<()> {
+        if let Some(parser) = &self.parser {
+            parser.parse_row(payload, &mut extra.row)?;
+        }
+        if self.output == Output::Records {
+            extra.record.clear();
+            extra.record.extend_from_slice(payload);
+        }
+        Ok(())
+    }
+}
+
 impl Engine {
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn new(
         samples: Samples,
-        features: FeatureNames,
-        shape: Shape,
-        mixer: Option<Mixer>,
+        making: Making,
         plan: Plan,
         begin: (u64, u64),
         in_flight: usize,
@@ -105,9 +142,7 @@ impl Engine {
         };
         Engine {
             samples,
-            features,
-            shape,
-            mixer,
+            making,
             plan,
             in_flight,
             on_error,
@@ -125,8 +160,8 @@ impl Engine {
         &self.plan
     }
 
-    pub(super) fn shape(&self) -> Shape {
-        self.shape
+    pub(super) fn format(&self) -> Format {
+        self.making.format
     }
 
     pub(super) fn counters(&self, workers: usize) -> Counters {
@@ -211,8 +246,8 @@ impl Engine {
 
     fn begin_batch(&self, state: &mut State) -> Result<()> {
         let (epoch, step) = state.next;
-        let (slots, mixed) = (self.plan.slots(step), self.mixer.is_some());
-        let filling = Filling::new(&self.pool, self.shape, slots, mixed, epoch, step)?;
+        let slots = self.plan.slots(step);
+        let filling = Filling::new(&self.pool, self.making.shape(), slots, epoch, step)?;
         state.queue.push_back(Arc::new(filling));
         (state.slots, state.next_slot) = (slots, 0);
         state.first_position = self.plan.first_position(step);
@@ -264,37 +299,54 @@ impl Engine {
     }
 
     /// A worker's life.
-    pub(super) fn work(&self, executor: Executor) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.fill_slots(executor))) {
+    pub(super) fn work(&self, worker: Worker) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.fill_slots(worker))) {
             self.lock().fatal = Some(panicked(&*panic));
         }
         self.ready.notify_all();
     }
 
-    fn fill_slots(&self, mut executor: Executor) {
-        let mut buffer = Vec::new();
+    fn fill_slots(&self, mut worker: Worker) {
         loop {
             let start = Instant::now();
             let Some(mut task) = self.take_task() else { break };
-            executor.times.add(Stage::Wait, start.elapsed().as_nanos() as u64);
-            let made = catch_unwind(AssertUnwindSafe(|| self.make(&mut executor, &mut task, &mut buffer)));
+            worker.times.add(Stage::Wait, start.elapsed().as_nanos() as u64);
+            let made = catch_unwind(AssertUnwindSafe(|| self.make(&mut worker, &mut task)));
             let result = made.unwrap_or_else(|panic| Err(panicked(&*panic)));
-            self.times.add(executor.times.take());
+            self.times.add(worker.times.take());
+            self.times.add(worker.executor.as_mut().map(|executor| executor.times.take()).unwrap_or_default());
             if task.filling.finish(task.slot, result) {
-                if let Some(mixer) = &self.mixer {
+                if self.making.shape().completes {
                     // A panic leaves the batch to the consumer, as an error.
-                    let mix = |images: &mut [f32], samples: &[SampleMeta]| {
-                        let mixed = AssertUnwindSafe(|| self.mix(mixer, images, samples, &task.filling));
-                        catch_unwind(mixed).unwrap_or_else(|panic| Err(panicked(&*panic)))
+                    let complete = |pixels: Slot<'_>, samples: &[SampleMeta], extras: Vec<MutexGuard<'_, Extra>>| {
+                        let completed = AssertUnwindSafe(|| self.complete(pixels, samples, extras, &task.filling));
+                        catch_unwind(completed).unwrap_or_else(|panic| Err(panicked(&*panic)))
                     };
                     // SAFETY: `finish` has just said that the slot was the last.
-                    unsafe { task.filling.mix(mix) };
+                    unsafe { task.filling.complete(complete) };
                 }
                 // Under the lock, so that the consumer is either before its check or already waiting.
                 let _state = self.lock();
                 self.ready.notify_all();
             }
         }
+    }
+
+    /// What a full batch has beside its slots: mixed samples, columns.
+    fn complete(
+        &self,
+        pixels: Slot<'_>,
+        samples: &[SampleMeta],
+        extras: Vec<MutexGuard<'_, Extra>>,
+        filling: &Filling,
+    ) -> Result<Completed> {
+        let soft_labels = match (&self.making.mixer, pixels) {
+            (Some(mixer), Slot::F32(images)) => self.mix(mixer, images, samples, filling)?,
+            _ => Vec::new(),
+        };
+        let rows: Vec<_> = extras.iter().map(|extra| &extra.row).collect();
+        let columns = self.making.parser.as_ref().map(|parser| parser.columns(&rows)).unwrap_or_default();
+        Ok(Completed { soft_labels, columns })
     }
 
     /// Mixes a full batch; its soft labels.
@@ -306,7 +358,8 @@ impl Engine {
             }
         }
         let valid: Vec<bool> = samples.iter().map(|sample| sample.valid).collect();
-        let mut batch = MixBatch { images, shape: self.shape, soft_labels: &mut soft_labels, valid: &valid };
+        let Format { shape, layout, .. } = self.making.format;
+        let mut batch = MixBatch { images, shape, layout, soft_labels: &mut soft_labels, valid: &valid };
         let Plan { seed, world, rank, .. } = self.plan;
         let key = BatchKey { seed, batch: filling.step() * world + rank, epoch: filling.epoch() as u32 };
         mixer.mix(&mut batch, key, &mut None)?;
@@ -314,13 +367,18 @@ impl Engine {
     }
 
     /// Makes one sample.
-    fn make(&self, executor: &mut Executor, task: &mut Task, buffer: &mut Vec<u8>) -> Result<SampleMeta> {
+    fn make(&self, worker: &mut Worker, task: &mut Task) -> Result<SampleMeta> {
         // SAFETY: each slot is dealt out once, by `deal_slot`.
-        let slot = unsafe { task.filling.slot(task.slot) };
+        let mut slot = unsafe { task.filling.slot(task.slot) };
         let Some(item) = task.item.take() else {
-            slot.fill(0.0);
+            slot.clear();
+            if let Some(mut extra) = task.filling.extra(task.slot) {
+                self.making.parser.iter().for_each(|parser| parser.pad_row(&mut extra.row));
+                extra.record.clear();
+            }
             return Ok(SampleMeta { label: -1, ordinal: u64::MAX, valid: false, skipped: false });
         };
+        let Worker { executor, buffer, times } = worker;
         let start = Instant::now();
         let place = item.place;
         let ordinal = self.samples.ordinal(place);
@@ -333,14 +391,23 @@ impl Engine {
             };
             self.times.add_bytes(payload.len() as u64);
             let located = |e: Error| e.at_record(place.record, offset).at_path(self.samples.path(place));
-            let mut make = || {
-                let (image, label) = self.features.find(payload)?;
-                if let Some(mixer) = &self.mixer {
+            let make = || {
+                if let Some(mut extra) = task.filling.extra(task.slot) {
+                    self.making.take_extra(payload, &mut extra)?;
+                }
+                let found = match executor {
+                    Some(_) => Some(self.making.features.find(payload)?),
+                    None => None,
+                };
+                times.add(Stage::Read, start.elapsed().as_nanos() as u64);
+                let (Some(executor), Some((image, label))) = (executor, found) else {
+                    return Ok(SampleMeta { label: -1, ordinal, valid: true, skipped: false });
+                };
+                if let Some(mixer) = &self.making.mixer {
                     mixer.check(label)?;
                 }
-                executor.times.add(Stage::Read, start.elapsed().as_nanos() as u64);
                 let key = SampleKey { seed: self.plan.seed, ordinal, epoch: task.epoch as u32 };
-                executor.run_into(image.single_bytes()?, key, self.shape, slot)?;
+                executor.run_into(image.single_bytes()?, key, self.making.format, slot)?;
                 Ok(SampleMeta { label, ordinal, valid: true, skipped: false })
             };
             make().map_err(located)

@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use super::counters::{Stage, Times};
+use super::output::{Format, Slot};
 use super::spec::{Mode, Pipeline};
 use super::step::{Step, compile};
 use super::work::Work;
@@ -103,8 +104,8 @@ impl Executor {
         Ok(self.work.take()?)
     }
 
-    /// Runs the list on an encoded image and writes the result, as f32, into `slot`, which has exactly `shape`'s values.
-    pub(super) fn run_into(&mut self, encoded: &[u8], key: SampleKey, shape: Shape, slot: &mut [f32]) -> Result<()> {
+    /// Runs the list on an encoded image and writes the result into `slot`, which has exactly the format's values.
+    pub(super) fn run_into(&mut self, encoded: &[u8], key: SampleKey, format: Format, slot: Slot<'_>) -> Result<()> {
         self.decode(encoded)?;
         let start = Instant::now();
         let mut resize_time = 0;
@@ -116,10 +117,10 @@ impl Executor {
             }
         }
         let found = self.work.shape();
-        if found != shape {
-            return Err(wrong_size(found, shape));
+        if found != format.shape {
+            return Err(wrong_size(found, format.shape));
         }
-        self.work.write(slot);
+        self.work.write(slot, format.layout);
         self.times.add(Stage::Resize, resize_time);
         self.times.add(Stage::Ops, (start.elapsed().as_nanos() as u64).saturating_sub(resize_time));
         Ok(())
@@ -147,6 +148,7 @@ fn wrong_size(found: Shape, wanted: Shape) -> Error {
 mod tests {
     use super::*;
     use crate::image::{ImageBuf, encode_png};
+    use crate::pipeline::output::{Dtype, Layout};
 
     fn picture() -> Vec<u8> {
         let pixels = (0..40 * 30 * 3).map(|i| (i * 7 % 251) as u8).collect();
@@ -191,8 +193,20 @@ mod tests {
                 let key = SampleKey { seed: 1, ordinal, epoch: 0 };
                 let image = executor.run(&picture(), key, None).unwrap().into_f32();
                 let mut slot = vec![0.0; image.pixels().len()];
-                executor.run_into(&picture(), key, image.shape(), &mut slot).unwrap();
+                let mut format = Format { shape: image.shape(), dtype: Dtype::F32, layout: Layout::Nhwc };
+                executor.run_into(&picture(), key, format, Slot::F32(&mut slot)).unwrap();
                 assert_eq!(slot, image.pixels());
+                let mut levels = vec![0; slot.len()];
+                executor.run_into(&picture(), key, format, Slot::U8(&mut levels)).unwrap();
+                let rounded: Vec<u8> = slot.iter().map(|v| v.round_ties_even().clamp(0.0, 255.0) as u8).collect();
+                assert_eq!(levels, rounded);
+                format.layout = Layout::Nchw;
+                let plane = image.shape().height * image.shape().width;
+                let planes = |at: usize| at % plane * 3 + at / plane;
+                executor.run_into(&picture(), key, format, Slot::F32(&mut slot)).unwrap();
+                assert!(slot.iter().enumerate().all(|(at, v)| *v == image.pixels()[planes(at)]));
+                executor.run_into(&picture(), key, format, Slot::U8(&mut levels)).unwrap();
+                assert!(levels.iter().enumerate().all(|(at, v)| *v == rounded[planes(at)]));
             }
         }
     }
@@ -216,8 +230,9 @@ mod tests {
     #[test]
     fn a_size_that_does_not_fit_the_batch_is_an_error() {
         let mut executor = Executor::new(&pipeline(), Mode::Eval).unwrap();
-        let error =
-            executor.run_into(&picture(), SampleKey::default(), Shape::new(9, 9, 3), &mut [0.0; 243]).unwrap_err();
+        let format = Format { shape: Shape::new(9, 9, 3), dtype: Dtype::F32, layout: Layout::Nhwc };
+        let slot = Slot::F32(&mut [0.0; 243]);
+        let error = executor.run_into(&picture(), SampleKey::default(), format, slot).unwrap_err();
         assert!(error.to_string().contains("20x16"), "{error}");
     }
 }

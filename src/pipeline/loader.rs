@@ -6,16 +6,19 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
-use super::counters::Counters;
-use super::engine::{Engine, Skipped};
+use super::buffer::Element;
+use super::counters::{Counters, Times};
+use super::engine::{Engine, Making, Skipped, Worker};
 use super::executor::Executor;
 use super::feed::{Plan, Tail};
 use super::mixer::Mixer;
+use super::output::{Format, Output};
 use super::samples::Samples;
-use super::spec::{Mode, Pipeline, Shuffle};
+use super::spec::{BatchSpec, Mode, Pipeline, Shuffle};
 use super::state::{LoaderState, dataset_hash, pipeline_hash};
 use crate::dataset::ShardSet;
 use crate::error::{Error, Result};
+use crate::example::ExampleParser;
 use crate::image::Shape;
 use crate::record::Io;
 
@@ -83,6 +86,8 @@ impl Default for LoaderOptions {
 
 /// What waiting for a batch came to.
 #[derive(Debug)]
+// Moved once a batch: a box would only be one more allocation.
+#[allow(clippy::large_enum_variant)]
 pub enum Waited {
     /// The next batch.
     Batch(Batch),
@@ -138,12 +143,7 @@ impl Loader {
     /// Usage errors of options and pipeline (ops that give no fixed size, a rank outside the world, fewer samples than a
     /// batch that is not to be uneven, a state of something else); errors of the shards.
     pub fn open(set: &ShardSet, pipeline: &Pipeline, options: LoaderOptions) -> Result<Self> {
-        let shape = pipeline.output_shape(options.mode)?.ok_or_else(|| {
-            Error::usage_hint(
-                "the op list gives images of different sizes, which make no batch",
-                "begin the list with resize",
-            )
-        })?;
+        let making = making(pipeline, options.mode)?;
         let samples = Samples::open(&set.shards, options.io)?;
         let plan = plan(set, pipeline, &options, &samples)?;
         let hash = pipeline_hash(pipeline, &options);
@@ -157,12 +157,11 @@ impl Loader {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
         };
-        let mixer = Mixer::new(pipeline, options.mode)?;
         let is_random = samples.is_random();
         let begin = (state.epoch, state.step);
         let in_flight = options.prefetch.saturating_add(1);
-        let features = pipeline.features.clone();
-        let engine = Arc::new(Engine::new(samples, features, shape, mixer, plan, begin, in_flight, options.on_error));
+        let has_images = making.output == Output::Images;
+        let engine = Arc::new(Engine::new(samples, making, plan, begin, in_flight, options.on_error));
         let shards = set.shards.clone();
         let mut loader = Loader { engine, threads: Vec::new(), workers, state, shards, failed: false };
         if !is_random {
@@ -170,9 +169,10 @@ impl Loader {
             loader.spawn("tfrkit-read".to_owned(), move || engine.read(begin))?;
         }
         for i in 0..workers {
-            let executor = Executor::new(pipeline, options.mode)?;
+            let executor = has_images.then(|| Executor::new(pipeline, options.mode)).transpose()?;
+            let worker = Worker { executor, buffer: Vec::new(), times: Times::default() };
             let engine = Arc::clone(&loader.engine);
-            loader.spawn(format!("tfrkit-load-{i}"), move || engine.work(executor))?;
+            loader.spawn(format!("tfrkit-load-{i}"), move || engine.work(worker))?;
         }
         Ok(loader)
     }
@@ -192,9 +192,9 @@ impl Loader {
         &self.shards
     }
 
-    /// Height, width and channels of a sample.
+    /// Height, width and channels of a sample; nothing where batches hold no images.
     pub fn image_shape(&self) -> Shape {
-        self.engine.shape()
+        self.engine.format().shape
     }
 
     /// Where the time has gone so far.
@@ -233,6 +233,33 @@ impl Loader {
     /// A handle that stops the loader from another thread.
     pub fn stopper(&self) -> Stopper {
         Stopper(Arc::clone(&self.engine))
+    }
+
+    /// Waits for the next batch, and copies its pixels to the start of `images`: memory of the caller's own, pinned or shared.
+    /// Labels and whatever else it has are in the batch that is given back; `None` at the end.
+    ///
+    /// # Errors
+    /// As the iterator gives them; a usage error for values of another type than the pipeline's dtype, or too little room.
+    ///
+    /// ```no_run
+    /// # use tfrkit::{dataset::resolve, pipeline::{Loader, LoaderOptions, Pipeline}};
+    /// # let (set, pipeline) = (resolve(&["shards"])?.one(None)?, Pipeline::preset("basic")?);
+    /// let mut loader = Loader::open(&set, &pipeline, LoaderOptions::default())?;
+    /// let mut images = vec![0f32; 32 * 224 * 224 * 3];
+    /// while let Some(batch) = loader.fill(&mut images)? {
+    ///     println!("{:?}", batch.labels());
+    /// }
+    /// # Ok::<(), tfrkit::Error>(())
+    /// ```
+    pub fn fill<T: Element>(&mut self, images: &mut [T]) -> Result<Option<Batch>> {
+        let Waited::Batch(batch) = self.wait(None)? else { return Ok(None) };
+        let pixels = T::of(batch.pixels()).ok_or_else(|| Error::usage("the pipeline's dtype is the other one"))?;
+        let room = images.len();
+        let Some(to) = images.get_mut(..pixels.len()) else {
+            return Err(Error::usage(format!("room for {room} values, and the batch has {}", pixels.len())));
+        };
+        to.copy_from_slice(pixels);
+        Ok(Some(batch))
     }
 
     /// Waits for the next batch, but no longer than `timeout`.
@@ -281,6 +308,26 @@ fn begin(state: &LoaderState, steps: u64) -> Result<(u64, u64)> {
             "begin anew: no run has saved such a state",
         )),
     }
+}
+
+/// What the pipeline makes of samples.
+fn making(pipeline: &Pipeline, mode: Mode) -> Result<Making> {
+    let BatchSpec { output, dtype, layout, .. } = pipeline.batch;
+    let parser = (!pipeline.columns.is_empty()).then(|| ExampleParser::new(pipeline.columns.clone())).transpose()?;
+    let (mut shape, mut mixer) = (Shape::new(0, 0, 0), None);
+    match output {
+        Output::Images => {
+            shape = pipeline.batch_shape(mode)?;
+            mixer = Mixer::new(pipeline, mode)?;
+        }
+        Output::Columns if parser.is_none() => {
+            let hint = "name the features: [[column]] with name, kind and layout";
+            return Err(Error::usage_hint("batches of columns, and the pipeline has no columns", hint));
+        }
+        Output::Columns | Output::Records => {}
+    }
+    let format = Format { shape, dtype, layout };
+    Ok(Making { output, format, features: pipeline.features.clone(), parser, mixer })
 }
 
 /// What the options come to for these samples.

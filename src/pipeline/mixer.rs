@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::executor::Draw;
 use super::op::Op;
+use super::output::Layout;
 use super::spec::{Mode, Pipeline};
 use super::step::part_id;
 use crate::error::{Error, Result};
@@ -44,10 +45,12 @@ struct MixStep {
 
 /// A batch to be mixed.
 pub struct MixBatch<'b> {
-    /// All pixels, NHWC.
+    /// All pixels.
     pub images: &'b mut [f32],
     /// Of one image.
     pub shape: Shape,
+    /// The order of the axes.
+    pub layout: Layout,
     /// Labels as shares of classes, a row of [`Mixer::classes`] values for each sample; may be empty.
     pub soft_labels: &'b mut [f32],
     /// Which samples count.
@@ -162,7 +165,7 @@ impl MixStep {
         let image = shape.height * shape.row_len();
         along_cycles(batch.images, image, &valid, &others, |at, row, other| match mixes[at].rect {
             None => blend(row, other, mixes[at].share),
-            Some(rect) => paste(row, other, shape, rect),
+            Some(rect) => paste(row, other, shape, batch.layout, rect),
         });
         if !batch.soft_labels.is_empty() {
             along_cycles(batch.soft_labels, classes, &valid, &others, |at, row, other| {
@@ -244,10 +247,14 @@ fn blend(row: &mut [f32], other: &[f32], share: f32) {
     }
 }
 
-fn paste(row: &mut [f32], other: &[f32], shape: Shape, rect: Rect) {
+fn paste(row: &mut [f32], other: &[f32], shape: Shape, layout: Layout, rect: Rect) {
+    let (planes, shape) = match layout {
+        Layout::Nhwc => (1, shape),
+        Layout::Nchw => (shape.channels, Shape { channels: 1, ..shape }),
+    };
     let len = shape.row_len();
     let (from, width) = (rect.x * shape.channels, rect.width * shape.channels);
-    for y in rect.y..rect.y + rect.height {
+    for y in (0..planes).flat_map(|plane| (rect.y..rect.y + rect.height).map(move |y| plane * shape.height + y)) {
         let span = y * len + from..y * len + from + width;
         row[span.clone()].copy_from_slice(&other[span]);
     }
@@ -272,7 +279,8 @@ mod tests {
         for (i, shares) in soft.chunks_mut(5).enumerate() {
             mixer.one_hot(i as i64, shares).unwrap();
         }
-        let mut batch_of = MixBatch { images: &mut images, shape, soft_labels: &mut soft, valid };
+        let layout = Layout::Nhwc;
+        let mut batch_of = MixBatch { images: &mut images, shape, layout, soft_labels: &mut soft, valid };
         mixer.mix(&mut batch_of, BatchKey { seed: 3, batch, epoch: 0 }, &mut None).unwrap();
         (images, soft)
     }

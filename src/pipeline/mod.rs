@@ -1,16 +1,19 @@
 //! From shards to batches: the pipeline's spec, the order of samples, the executor of op lists, the loader.
 
 mod batch;
+mod buffer;
 mod counters;
 mod digest;
 mod engine;
 mod executor;
 mod features;
 mod feed;
+mod filling;
 mod loader;
 mod mixer;
 mod op;
 mod order;
+mod output;
 mod pending;
 mod rand_augment;
 mod samples;
@@ -21,6 +24,7 @@ mod toml;
 mod work;
 
 pub use batch::Batch;
+pub use buffer::{AlignedVec, Element};
 pub use counters::{Counters, Stage};
 pub use digest::BatchDigest;
 pub use engine::Skipped;
@@ -30,6 +34,7 @@ pub use feed::Tail;
 pub use loader::{Loader, LoaderOptions, OnError, Stopper, Waited};
 pub use mixer::{BatchKey, MixBatch, Mixer};
 pub use op::{ErasingValue, Op, OpDoc, OpSpec, ParamDoc, Range};
+pub use output::{Dtype, Layout, Output, Pixels};
 pub(crate) use samples::Samples;
 pub use spec::{BatchSpec, Mode, PRESETS, Pipeline, Shuffle};
 pub use state::LoaderState;

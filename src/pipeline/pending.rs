@@ -91,22 +91,36 @@ impl Pending {
 
     /// Writes the image as it stands, HWC: `dst` has exactly its values.
     pub(super) fn write<T: Rows + Level>(&self, base: &ImageBuf<T>, dst: &mut [f32]) {
-        let channels = base.shape().channels;
-        let (row_len, len) = (base.shape().row_len(), self.rect.width * channels);
-        let start = self.rect.x * channels;
-        let factors = self.affine.map(|affine| Factors::new(&affine, channels));
+        let factors = self.factors(base.shape().channels);
         // An image without pixels has no rows.
-        for (y, out) in dst.chunks_exact_mut(len.max(1)).enumerate() {
-            let y = self.rect.y + if self.upside_down { self.rect.height - 1 - y } else { y };
-            let row = &base.pixels()[y * row_len + start..][..len];
-            match (&factors, self.mirrored) {
-                (None, false) => T::copy_row(row, out),
-                (None, true) => mirror(row, out, channels),
-                (Some(factors), false) => T::change_row(row, out, factors),
-                (Some(factors), true) => {
-                    mirror(row, out, channels);
-                    change_in_place(out, factors);
-                }
+        for (y, out) in dst.chunks_exact_mut((self.rect.width * base.shape().channels).max(1)).enumerate() {
+            self.write_row(base, factors.as_ref(), y, out);
+        }
+    }
+
+    /// The factors over lanes, if there are any.
+    pub(super) fn factors(&self, channels: usize) -> Option<Factors> {
+        self.affine.map(|affine| Factors::new(&affine, channels))
+    }
+
+    /// Writes one row of the image as it stands.
+    pub(super) fn write_row<T: Rows + Level>(
+        &self,
+        base: &ImageBuf<T>,
+        factors: Option<&Factors>,
+        y: usize,
+        out: &mut [f32],
+    ) {
+        let channels = base.shape().channels;
+        let y = self.rect.y + if self.upside_down { self.rect.height - 1 - y } else { y };
+        let row = &base.pixels()[y * base.shape().row_len() + self.rect.x * channels..][..out.len()];
+        match (factors, self.mirrored) {
+            (None, false) => T::copy_row(row, out),
+            (None, true) => mirror(row, out, channels),
+            (Some(factors), false) => T::change_row(row, out, factors),
+            (Some(factors), true) => {
+                mirror(row, out, channels);
+                change_in_place(out, factors);
             }
         }
     }

@@ -7,8 +7,10 @@ use ::toml::de::DeTable;
 use super::features::FeatureNames;
 use super::feed::Tail;
 use super::op::{Flow, OpSpec};
-use super::toml::Section;
+use super::output::{Dtype, Layout, Output};
+use super::toml::{OneOrMore, Section};
 use crate::error::{Error, Result};
+use crate::example::{ColumnLayout, ColumnSpec, ExampleParser, Kind, Values};
 use crate::image::{Channels, Dct, DecodeOptions, Orientation, Shape, Truncated};
 
 /// Which op list runs.
@@ -44,11 +46,23 @@ pub struct BatchSpec {
     pub size: usize,
     /// What happens to the samples that fill no batch. Default: dropped in training, kept in evaluation.
     pub tail: Option<Tail>,
+    /// What a batch holds. Default: images.
+    pub output: Output,
+    /// The type of pixel values. Default: f32.
+    pub dtype: Dtype,
+    /// The order of a batch's axes. Default: NHWC.
+    pub layout: Layout,
 }
 
 impl Default for BatchSpec {
     fn default() -> Self {
-        BatchSpec { size: 32, tail: None }
+        BatchSpec {
+            size: 32,
+            tail: None,
+            output: Output::default(),
+            dtype: Dtype::default(),
+            layout: Layout::default(),
+        }
     }
 }
 
@@ -81,6 +95,8 @@ pub struct Pipeline {
     pub shuffle: Shuffle,
     /// `[batch]`.
     pub batch: BatchSpec,
+    /// `[[column]]`: features that come along with images, or alone with [`Output::Columns`].
+    pub columns: Vec<ColumnSpec>,
     /// `[[train]]`; `None` where there is no such list, which is not the empty list.
     pub train: Option<Vec<OpSpec>>,
     /// `[[eval]]`.
@@ -127,7 +143,16 @@ impl Pipeline {
             }
             let tails = [("drop", Tail::Drop), ("pad", Tail::Pad), ("uneven", Tail::Uneven)];
             pipeline.batch.tail = section.word("tail", &tails)?;
+            let outputs = [("images", Output::Images), ("columns", Output::Columns), ("records", Output::Records)];
+            pipeline.batch.output = section.word("output", &outputs)?.unwrap_or_default();
+            pipeline.batch.dtype =
+                section.word("dtype", &[("f32", Dtype::F32), ("u8", Dtype::U8)])?.unwrap_or_default();
+            let layouts = [("nhwc", Layout::Nhwc), ("nchw", Layout::Nchw)];
+            pipeline.batch.layout = section.word("layout", &layouts)?.unwrap_or_default();
             section.finish()?;
+        }
+        for section in root.sections("column")?.unwrap_or_default() {
+            pipeline.columns.push(column(&section)?);
         }
         let channels = pipeline.decode.channels.count();
         pipeline.train = list(&root, "train", channels, |_| Ok(()))?;
@@ -185,6 +210,24 @@ impl Pipeline {
         Ok(self.flow(mode)?.classes)
     }
 
+    /// Height, width and channels of a sample in its batch.
+    pub(super) fn batch_shape(&self, mode: Mode) -> Result<Shape> {
+        let flow = self.flow(mode)?;
+        if let (Dtype::U8, Some(op)) = (self.batch.dtype, flow.not_levels()) {
+            return Err(Error::usage_hint(
+                format!("dtype = \"u8\", and the result of {op} is no level of 0 to 255"),
+                "leave the op out, or say dtype = \"f32\" under [batch]",
+            ));
+        }
+        let (height, width) = flow.size.ok_or_else(|| {
+            Error::usage_hint(
+                "the op list gives images of different sizes, which make no batch",
+                "begin the list with resize",
+            )
+        })?;
+        Ok(Shape::new(height, width, flow.channels))
+    }
+
     fn flow(&self, mode: Mode) -> Result<Flow> {
         let flow = Flow::new(self.decode.channels.count()).through(self.ops(mode)?);
         flow.map_err(|misfit| Error::usage_hint(misfit.what, misfit.hint))
@@ -210,6 +253,30 @@ fn list(
         ops.push(spec);
     }
     Ok(Some(ops))
+}
+
+fn column(section: &Section<'_>) -> Result<ColumnSpec> {
+    let name: String = section.require("name")?;
+    let kinds = [("int64", Kind::Int64), ("float", Kind::Float), ("bytes", Kind::Bytes)];
+    let kind = section.word("kind", &kinds)?.ok_or_else(|| section.missing("kind", "int64, float or bytes"))?;
+    let shape = section.get::<Vec<usize>>("shape")?;
+    let words = [("fixed_len", 0), ("var_len", 1), ("ragged", 2), ("fixed_len_sequence", 3)];
+    let layout = match (section.word("layout", &words)?.unwrap_or(0), shape) {
+        (0, shape) => ColumnLayout::FixedLen { shape: shape.unwrap_or_default() },
+        (3, shape) => ColumnLayout::FixedLenSequence { shape: shape.unwrap_or_default() },
+        (_, Some(_)) => return Err(section.misfit("rows of any length have no shape", "leave shape out")),
+        (1, None) => ColumnLayout::VarLen,
+        (_, None) => ColumnLayout::Ragged,
+    };
+    let mut spec = ColumnSpec::new(name, kind, layout);
+    spec.default = match kind {
+        Kind::Int64 => section.get::<OneOrMore<i64>>("default")?.map(|v| Values::Int64(v.0)),
+        Kind::Float => section.get::<OneOrMore<f32>>("default")?.map(|v| Values::Float(v.0)),
+        Kind::Bytes => section.get::<OneOrMore<String>>("default")?.map(|v| Values::Bytes(v.0.iter().collect())),
+    };
+    section.finish()?;
+    ExampleParser::new(vec![spec.clone()]).map_err(|e| section.misfit(&e.to_string(), "see tf.io.parse_example"))?;
+    Ok(spec)
 }
 
 fn decode(section: &Section<'_>) -> Result<DecodeOptions> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::loader::LoaderOptions;
-use super::spec::Pipeline;
+use super::spec::{BatchSpec, Pipeline};
 use crate::dataset::fingerprint;
 use crate::error::{Error, Result};
 use crate::example::hex;
@@ -92,8 +92,9 @@ pub(super) fn pipeline_hash(pipeline: &Pipeline, options: &LoaderOptions) -> Str
         pipeline.decode,
         pipeline.ops(options.mode).unwrap_or_default(),
         pipeline.shuffle,
-        pipeline.batch.tail,
+        BatchSpec { size: 0, ..pipeline.batch },
         &pipeline.features,
+        &pipeline.columns,
     );
     hash.update(format!("{:?} {list:?}", options.mode));
     hash.update(format!("{} {}", Decoder::decoder_name(), Decoder::decoder_version()));

@@ -264,6 +264,17 @@ impl FromToml for usize {
     }
 }
 
+impl FromToml for i64 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        match value {
+            DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix()).ok(),
+            _ => None,
+        }
+    }
+}
+
 impl FromToml for f64 {
     const EXPECTED: &'static str = "a number";
 
@@ -283,6 +294,32 @@ impl FromToml for f32 {
     fn from_toml(value: &DeValue<'_>) -> Option<Self> {
         let number = f64::from_toml(value)? as f32;
         number.is_finite().then_some(number)
+    }
+}
+
+impl FromToml for Vec<usize> {
+    const EXPECTED: &'static str = "a list of whole numbers of 0 or more";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        match value {
+            DeValue::Array(items) => items.iter().map(|item| usize::from_toml(item.get_ref())).collect(),
+            _ => None,
+        }
+    }
+}
+
+/// A value, or a list of such values.
+pub(super) struct OneOrMore<T>(pub(super) Vec<T>);
+
+impl<T: FromToml> FromToml for OneOrMore<T> {
+    const EXPECTED: &'static str = "a value of the column's kind, or a list of such";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        let values: Option<Vec<T>> = match value {
+            DeValue::Array(items) => items.iter().map(|item| T::from_toml(item.get_ref())).collect(),
+            value => T::from_toml(value).map(|value| vec![value]),
+        };
+        values.map(OneOrMore)
     }
 }
 

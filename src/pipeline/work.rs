@@ -1,7 +1,10 @@
 //! The image between two ops: u8 or f32, and every image operation on whichever it is.
 
+use std::slice::ChunksExact;
+
+use super::output::{Layout, Slot};
 use super::pending::{MAX_CHANNELS, Pending};
-use crate::image::ops::{self, Affine, Fill, FilterScratch, Interpolation, JpegQuality, Normalizer, Rect};
+use crate::image::ops::{self, Affine, Fill, FilterScratch, Interpolation, JpegQuality, Level, Normalizer, Rect};
 use crate::image::random::SeedPair;
 use crate::image::{
     CropMethod, Image, ImageBuf, ImageError, Method, Resizer, Shape, crop_and_resize, resize_nearest,
@@ -25,9 +28,28 @@ pub(super) struct Work {
     eager: bool,
     spare_u8: ImageBuf<u8>,
     spare_f32: ImageBuf<f32>,
+    /// A row on its way into a batch.
+    row: Vec<f32>,
     resizer: Resizer,
     filter: FilterScratch,
     jpeg: JpegQuality,
+}
+
+/// Writes the pixels of row `y` into the planes of their channels.
+fn to_planes<T>(
+    row: ChunksExact<'_, f32>,
+    planes: &mut [T],
+    y: usize,
+    height: usize,
+    channels: usize,
+    level: impl Fn(f32) -> T,
+) {
+    let width = row.len();
+    for (c, plane) in planes.chunks_exact_mut(height * width).enumerate().take(channels) {
+        for (out, pixel) in plane[y * width..].iter_mut().zip(row.clone()) {
+            *out = level(pixel[c]);
+        }
+    }
 }
 
 /// Calls an op that works in place, on the image as it stands.
@@ -108,11 +130,36 @@ impl Work {
     }
 
     /// Writes the image as it stands: `slot` has exactly its values.
-    pub(super) fn write(&mut self, slot: &mut [f32]) {
+    pub(super) fn write(&mut self, slot: Slot<'_>, layout: Layout) {
+        let Shape { height, width, channels } = self.shape();
         let pending = self.pending.take().unwrap_or_else(|| Pending::none(self.base_shape()));
-        match self.is_f32 {
-            true => pending.write(&self.f32, slot),
-            false => pending.write(&self.u8, slot),
+        let mut slot = match (slot, layout) {
+            (Slot::F32(slot), Layout::Nhwc) => {
+                return match self.is_f32 {
+                    true => pending.write(&self.f32, slot),
+                    false => pending.write(&self.u8, slot),
+                };
+            }
+            (slot, _) => slot,
+        };
+        // Row by row by way of one that is still in the cache.
+        let factors = pending.factors(channels);
+        self.row.resize(width * channels, 0.0);
+        for y in 0..height {
+            match self.is_f32 {
+                true => pending.write_row(&self.f32, factors.as_ref(), y, &mut self.row),
+                false => pending.write_row(&self.u8, factors.as_ref(), y, &mut self.row),
+            }
+            let row = self.row.chunks_exact(channels);
+            match (&mut slot, layout) {
+                (Slot::F32(slot), _) => to_planes(row, slot, y, height, channels, |v| v),
+                (Slot::U8(slot), Layout::Nchw) => to_planes(row, slot, y, height, channels, u8::round),
+                (Slot::U8(slot), Layout::Nhwc) => {
+                    for (out, v) in slot[y * self.row.len()..].iter_mut().zip(&self.row) {
+                        *out = u8::round(*v);
+                    }
+                }
+            }
         }
     }
 

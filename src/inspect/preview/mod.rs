@@ -10,7 +10,7 @@ use crate::error::{Error, Location, Result};
 use crate::example::ExampleView;
 use crate::image::{ImageBuf, Shape};
 use crate::job::Job;
-use crate::pipeline::{BatchKey, Draw, Executor, MixBatch, Mixer, Mode, OpSpec, Pipeline, SampleKey, Samples};
+use crate::pipeline::{BatchKey, Draw, Executor, Layout, MixBatch, Mixer, Mode, OpSpec, Pipeline, SampleKey, Samples};
 use sheet::{Cell, Fitter, Sheet};
 
 /// What a preview shows.
@@ -166,7 +166,8 @@ impl<'m> Mixed<'m> {
     ) -> Result<()> {
         let len = self.shape.height * self.shape.row_len();
         let valid = vec![true; self.count];
-        let mut batch = MixBatch { images: &mut self.images, shape: self.shape, soft_labels: &mut [], valid: &valid };
+        let (shape, layout) = (self.shape, Layout::Nhwc);
+        let mut batch = MixBatch { images: &mut self.images, shape, layout, soft_labels: &mut [], valid: &valid };
         let mut draws = Vec::new();
         self.mixer.mix(&mut batch, key, &mut Some(&mut draws))?;
         for (i, (cell, pixels)) in cells.zip(self.images.chunks_exact(len.max(1))).enumerate() {

@@ -49,6 +49,11 @@ impl Flow {
         Flow { size: None, channels, is_f32: false, ended_by: None, batch_op: None, classes: None }
     }
 
+    /// The op whose result is no level of 0..=255 that could be rounded.
+    pub(in crate::pipeline) fn not_levels(&self) -> Option<&'static str> {
+        self.ended_by.or(self.batch_op)
+    }
+
     /// Follows the flow through a list.
     pub(in crate::pipeline) fn through(mut self, ops: &[OpSpec]) -> Result<Self> {
         for spec in ops {
