@@ -2,6 +2,8 @@
 
 mod area;
 mod bilinear;
+#[cfg(target_arch = "x86_64")]
+mod bilinear_wide;
 mod crop;
 mod kernel;
 mod nearest;

@@ -17,6 +17,10 @@ pub trait Sample: sealed::Sealed + Copy + Default {
     #[doc(hidden)]
     fn to_f32(self) -> f32;
 
+    /// The values as bytes, if that is what they are.
+    #[doc(hidden)]
+    fn bytes(values: &[Self]) -> Option<&[u8]>;
+
     /// The sum of rows `stride` apart, each with its weight.
     #[doc(hidden)]
     fn sum_rows(rows: &[Self], stride: usize, weights: &[f32], out: &mut [f32]);
@@ -31,11 +35,16 @@ pub trait Sample: sealed::Sealed + Copy + Default {
 }
 
 macro_rules! sample {
-    ($t:ty, $to_f32:expr) => {
+    ($t:ty, $to_f32:expr, $bytes:expr) => {
         impl Sample for $t {
             #[inline(always)]
             fn to_f32(self) -> f32 {
                 $to_f32(self)
+            }
+
+            #[inline(always)]
+            fn bytes(values: &[Self]) -> Option<&[u8]> {
+                $bytes(values)
             }
 
             fn sum_rows(rows: &[Self], stride: usize, weights: &[f32], out: &mut [f32]) {
@@ -68,5 +77,5 @@ macro_rules! sample {
     };
 }
 
-sample!(u8, f32::from);
-sample!(f32, std::convert::identity);
+sample!(u8, f32::from, Some);
+sample!(f32, std::convert::identity, |_| None);
