@@ -19,6 +19,8 @@ mod resize;
 pub(crate) mod simd;
 mod sniff;
 mod ycc;
+#[cfg(target_arch = "x86_64")]
+mod ycc_wide;
 
 pub use buf::{Image, ImageBuf, Shape};
 pub use decode::{Channels, Dct, DecodeOptions, Decoder, Orientation, Truncated};

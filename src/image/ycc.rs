@@ -7,7 +7,11 @@ const fn fix(value: f64) -> i32 {
     (value * 65_536.0 + 0.5) as i32
 }
 
-const HALF: i32 = 1 << 15;
+pub(super) const HALF: i32 = 1 << 15;
+/// What red has of Cr beyond once the value, blue of Cb beyond twice, and green of Cb and of Cr beyond minus once.
+pub(super) const RED: i16 = (fix(1.402) - (1 << 16)) as i16;
+pub(super) const BLUE: i16 = (fix(1.772) - (2 << 16)) as i16;
+pub(super) const GREEN: [i32; 2] = [-fix(0.34414), (1 << 16) - fix(0.71414)];
 /// Chroma is stored around 128, and its halves round down.
 const CENTRE: i32 = (128 << 16) + HALF - 1;
 
@@ -27,9 +31,6 @@ pub(super) fn from_rgb(rgb: [u8; 3]) -> [u8; 3] {
 /// product with one bit to round.
 #[inline(always)]
 pub(super) fn to_rgb(ycc: [u8; 3]) -> [u8; 3] {
-    const RED: i16 = (fix(1.402) - (1 << 16)) as i16;
-    const BLUE: i16 = (fix(1.772) - (2 << 16)) as i16;
-    const GREEN: [i32; 2] = [-fix(0.34414), (1 << 16) - fix(0.71414)];
     let [y, cb, cr] = ycc.map(i16::from);
     let (cb, cr) = (cb - 128, cr - 128);
     let rounded = |value: i16, factor: i16| (((i32::from(2 * value) * i32::from(factor)) >> 16) as i16 + 1) >> 1;
@@ -51,17 +52,26 @@ avx2! {
     }
 }
 
-avx2! {
-    /// A row of Y, Cb and Cr to rows of R, G and B of the same length.
-    fn to_planes(y: &[u8], cb: &[u8], cr: &[u8], r: &mut [u8], g: &mut [u8], b: &mut [u8]) {
-        for (((((r, g), b), &y), &cb), &cr) in r.iter_mut().zip(g).zip(b).zip(y).zip(cb).zip(cr) {
-            [*r, *g, *b] = to_rgb([y, cb, cr]);
-        }
+/// A row of Y, Cb and Cr to rows of R, G and B of the same length.
+fn to_planes(y: &[u8], cb: &[u8], cr: &[u8], r: &mut [u8], g: &mut [u8], b: &mut [u8]) {
+    for (((((r, g), b), &y), &cb), &cr) in r.iter_mut().zip(g).zip(b).zip(y).zip(cb).zip(cr) {
+        [*r, *g, *b] = to_rgb([y, cb, cr]);
     }
 }
 
 /// One row of Y, Cb and Cr to RGB.
 pub(super) fn row_to_rgb(y: &[u8], cb: &[u8], cr: &[u8], rgb: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2, as just asked; the function is otherwise safe.
+        #[allow(unsafe_code)]
+        let done = unsafe { super::ycc_wide::row_to_rgb(y, cb, cr, rgb) };
+        return portable_row(&y[done..], &cb[done..], &cr[done..], &mut rgb[3 * done..]);
+    }
+    portable_row(y, cb, cr, rgb);
+}
+
+fn portable_row(y: &[u8], cb: &[u8], cr: &[u8], rgb: &mut [u8]) {
     /// Pixels of a part that stays in the cache. Planes first, since in pixels the compiler would not fill its lanes.
     const PART: usize = 256;
     let [mut r, mut g, mut b] = [[0; PART]; 3];
@@ -87,6 +97,19 @@ mod tests {
                 let expected = offsets.map(|v| (i32::from(y) + v).clamp(0, 255) as u8);
                 assert_eq!(to_rgb([y, cb, cr]), expected, "{y} {cb} {cr}");
             }
+        }
+    }
+
+    /// Every chroma, and rows that end in the middle of a group.
+    #[test]
+    fn rows_are_their_pixels() {
+        let values: Vec<[u8; 3]> =
+            (0..=255u8).flat_map(|cb| (0..=255u8).map(move |cr| [cb.wrapping_mul(7) ^ cr, cb, cr])).collect();
+        for len in [0, 1, 15, 16, 17, 300, values.len()] {
+            let plane = |c: usize| values[..len].iter().map(|v| v[c]).collect::<Vec<u8>>();
+            let mut rgb = vec![0; 3 * len];
+            row_to_rgb(&plane(0), &plane(1), &plane(2), &mut rgb);
+            assert!(rgb.as_chunks::<3>().0.iter().zip(&values).all(|(rgb, ycc)| *rgb == to_rgb(*ycc)), "{len}");
         }
     }
 

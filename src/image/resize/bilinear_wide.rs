@@ -28,44 +28,56 @@ pub(super) struct Pair {
 ///
 /// Empty where a pair's source pixels may lie more than a window apart, and where the processor has no AVX2.
 #[derive(Debug, Default)]
-pub(super) struct Pairs(Vec<Pair>);
+pub(super) struct Pairs {
+    pairs: Vec<Pair>,
+    /// Values of a source row.
+    row_len: usize,
+}
 
 impl Pairs {
     pub(super) fn prepare(&mut self, columns: &[Column], channels: usize, row_len: usize) {
-        self.0.clear();
+        self.pairs.clear();
+        self.row_len = row_len;
         if channels != CHANNELS || !is_x86_feature_detected!("avx2") {
             return;
         }
         for columns in columns.as_chunks::<2>().0 {
             match Pair::new(columns, row_len) {
-                Some(pair) => self.0.push(pair),
-                None => return self.0.clear(),
+                Some(pair) => self.pairs.push(pair),
+                None => return self.pairs.clear(),
             }
         }
     }
 
     /// Resizes a row across; gives the number of columns done.
     pub(super) fn blend_columns(&self, row: &[u8], out: &mut [f32]) -> usize {
-        if !self.0.is_empty() {
+        let pairs = self.fit(row);
+        if !pairs.is_empty() {
             // SAFETY: there are pairs only where the processor has AVX2.
             #[allow(unsafe_code)]
             unsafe {
-                across(&self.0, row, out);
+                across(pairs, row, out);
             }
         }
-        self.0.len() * 2
+        pairs.len() * 2
     }
 
     /// Resizes two rows across and blends them; gives the number of columns done.
     pub(super) fn blend_both(&self, rows: (&[u8], &[u8]), weight: f32, out: &mut [f32]) -> usize {
-        if !self.0.is_empty() {
+        let pairs = if rows.0.len() == rows.1.len() { self.fit(rows.0) } else { &[] };
+        if !pairs.is_empty() {
             // SAFETY: as above.
             #[allow(unsafe_code)]
             unsafe {
-                both(&self.0, rows, weight, out);
+                both(pairs, rows, weight, out);
             }
         }
-        self.0.len() * 2
+        pairs.len() * 2
+    }
+
+    /// The pairs, if they are of rows of this length: all their windows lie inside.
+    fn fit(&self, row: &[u8]) -> &[Pair] {
+        if row.len() == self.row_len { &self.pairs } else { &[] }
     }
 }
 
@@ -97,17 +109,18 @@ fn blend(a: __m256, b: __m256, weight: __m256) -> __m256 {
 }
 
 /// The blend of a pair's source pixels in one row.
+///
+/// # Safety
+/// The row has a window from the pair's offset on.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn pixels(pair: &Pair, row: &[u8]) -> __m256 {
-    let Some(window) = row.get(pair.offset..).and_then(|row| row.first_chunk::<WINDOW>()) else {
-        return _mm256_setzero_ps();
-    };
-    // SAFETY: the references are to as many bytes as are read.
-    #[allow(unsafe_code)]
+#[allow(unsafe_code)]
+unsafe fn pixels(pair: &Pair, row: &[u8]) -> __m256 {
+    debug_assert!(pair.offset + WINDOW <= row.len());
+    // SAFETY: what the caller promises; the other references are to as many bytes as are read.
     let (window, first, second, weights) = unsafe {
         (
-            _mm256_broadcastsi128_si256(_mm_loadu_si128(window.as_ptr().cast())),
+            _mm256_broadcastsi128_si256(_mm_loadu_si128(row.as_ptr().add(pair.offset).cast())),
             _mm256_load_si256(pair.first.as_ptr().cast()),
             _mm256_load_si256(pair.second.as_ptr().cast()),
             _mm256_load_ps(pair.weights.as_ptr()),
@@ -117,38 +130,43 @@ fn pixels(pair: &Pair, row: &[u8]) -> __m256 {
     blend(picked(first), picked(second), weights)
 }
 
-/// Writes pair after pair. The fourth value of each half is nothing, and the next pixel is written over it.
+/// Makes pair after pair and writes it. The fourth value of each half is nothing: the next pixel is written over it, and
+/// the last pair goes by way of memory of its own.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn write(values: __m256, at: usize, out: &mut [f32]) {
-    let halves = [_mm256_castps256_ps128(values), _mm256_extractf128_ps::<1>(values)];
-    for (half, at) in halves.into_iter().zip([at, at + CHANNELS]) {
-        let mut four = [0.0; 4];
-        // SAFETY: there is room for four values.
+fn write_all(pairs: &[Pair], out: &mut [f32], make: impl Fn(&Pair) -> __m256) {
+    const VALUES: usize = 2 * CHANNELS;
+    let Some((last, others)) = pairs.split_last() else { return };
+    let store = |values: __m256, to: &mut [f32; VALUES + 1]| {
+        // SAFETY: four values from the first on, and four from the fourth on, which is seven in all.
         #[allow(unsafe_code)]
         unsafe {
-            match out.get_mut(at..at + 4) {
-                Some(out) => _mm_storeu_ps(out.as_mut_ptr(), half),
-                None => {
-                    _mm_storeu_ps(four.as_mut_ptr(), half);
-                    out.iter_mut().skip(at).zip(four).for_each(|(out, value)| *out = value);
-                }
-            }
+            _mm_storeu_ps(to.as_mut_ptr(), _mm256_castps256_ps128(values));
+            _mm_storeu_ps(to.as_mut_ptr().add(CHANNELS), _mm256_extractf128_ps::<1>(values));
         }
+    };
+    let mut rest = out;
+    for pair in others {
+        let Some(to) = rest.first_chunk_mut() else { return };
+        store(make(pair), to);
+        rest = &mut rest[VALUES..];
     }
+    let mut values = [0.0; VALUES + 1];
+    store(make(last), &mut values);
+    rest.iter_mut().zip(&values[..VALUES]).for_each(|(out, value)| *out = *value);
 }
 
 #[target_feature(enable = "avx2")]
 fn across(pairs: &[Pair], row: &[u8], out: &mut [f32]) {
-    for (i, pair) in pairs.iter().enumerate() {
-        write(pixels(pair, row), i * 2 * CHANNELS, out);
-    }
+    // SAFETY: `Pairs::fit` has looked at the row.
+    #[allow(unsafe_code)]
+    write_all(pairs, out, |pair| unsafe { pixels(pair, row) });
 }
 
 #[target_feature(enable = "avx2")]
 fn both(pairs: &[Pair], (upper, lower): (&[u8], &[u8]), weight: f32, out: &mut [f32]) {
     let weight = _mm256_set1_ps(weight);
-    for (i, pair) in pairs.iter().enumerate() {
-        write(blend(pixels(pair, upper), pixels(pair, lower), weight), i * 2 * CHANNELS, out);
-    }
+    // SAFETY: `Pairs::fit` has looked at both rows.
+    #[allow(unsafe_code)]
+    write_all(pairs, out, |pair| unsafe { blend(pixels(pair, upper), pixels(pair, lower), weight) });
 }
