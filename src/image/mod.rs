@@ -28,6 +28,7 @@ pub use encode::{decode_any, encode_jpeg, encode_png};
 pub use error::{ImageError, Result};
 pub use jpeg::verify_entropy;
 pub use probe::{Colorspace, Limits, Probe, probe_header, probe_magic};
+pub(crate) use resize::check_resize;
 pub use resize::{
     CropMethod, Method, PadLayout, Resizer, Sample, crop_and_resize, fit_shorter_side, fit_within, pad_layout,
     resize_nearest, resize_nearest_with_pad, resize_shorter_side,

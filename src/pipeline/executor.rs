@@ -120,7 +120,12 @@ impl Executor {
         if found != format.shape {
             return Err(wrong_size(found, format.shape));
         }
-        self.work.write(slot, format.layout);
+        let (at, is_stretched) = (Instant::now(), self.work.is_stretched());
+        self.work.write(slot, format.layout)?;
+        if is_stretched {
+            // A resize on the way into the batch, and what is done on that way.
+            resize_time += at.elapsed().as_nanos() as u64;
+        }
         self.times.add(Stage::Resize, resize_time);
         self.times.add(Stage::Ops, (start.elapsed().as_nanos() as u64).saturating_sub(resize_time));
         Ok(())

@@ -15,7 +15,7 @@ pub(super) struct Pending {
     pub(super) rect: Rect,
     mirrored: bool,
     upside_down: bool,
-    /// Each value x of channel c stands for x * scale[c] + shift[c].
+    /// Each value x of channel c stands for x * scale[c] + shift[c] + means[c] * the mean.
     affine: Option<Affine>,
 }
 
@@ -23,6 +23,12 @@ pub(super) struct Pending {
 struct Affine {
     scale: [f32; MAX_CHANNELS],
     shift: [f32; MAX_CHANNELS],
+    /// How often the channel's mean in the base image is added: it may not be known yet.
+    means: [f32; MAX_CHANNELS],
+}
+
+impl Affine {
+    const NONE: Affine = Affine { scale: [1.0; MAX_CHANNELS], shift: [0.0; MAX_CHANNELS], means: [0.0; MAX_CHANNELS] };
 }
 
 impl Pending {
@@ -61,18 +67,37 @@ impl Pending {
 
     /// Then x * scale + shift, by channel.
     pub(super) fn affine(&mut self, change: impl Fn(usize) -> (f32, f32)) {
-        let now = self.affine.unwrap_or(Affine { scale: [1.0; MAX_CHANNELS], shift: [0.0; MAX_CHANNELS] });
-        let (mut scale, mut shift) = (now.scale, now.shift);
-        for (c, (a, b)) in scale.iter_mut().zip(&mut shift).enumerate() {
+        let affine = self.affine.get_or_insert(Affine::NONE);
+        for c in 0..MAX_CHANNELS {
             let (factor, add) = change(c);
-            (*a, *b) = (*a * factor, *b * factor + add);
+            affine.scale[c] *= factor;
+            affine.shift[c] = affine.shift[c] * factor + add;
+            affine.means[c] *= factor;
         }
-        self.affine = Some(Affine { scale, shift });
     }
 
-    /// The mean of a channel as it stands, given that of the base.
-    pub(super) fn mean(&self, channel: usize, base: f32) -> f32 {
-        self.affine.map_or(base, |affine| base * affine.scale[channel] + affine.shift[channel])
+    /// Then the distance from the channel's mean as it stands, times a factor. All of the base is seen.
+    pub(super) fn contrast(&mut self, factor: f32) {
+        let affine = self.affine.get_or_insert(Affine::NONE);
+        for c in 0..MAX_CHANNELS {
+            // The mean as it stands is the base's, times the two factors, and the shift: which so stays as it is.
+            affine.means[c] = affine.means[c] * factor + (1.0 - factor) * (affine.scale[c] + affine.means[c]);
+            affine.scale[c] *= factor;
+        }
+    }
+
+    /// Whether [`know_means`](Self::know_means) is to be called before the image is written.
+    pub(super) fn needs_means(&self) -> bool {
+        self.affine.is_some_and(|affine| affine.means != [0.0; MAX_CHANNELS])
+    }
+
+    /// Takes the means of the base image's channels.
+    pub(super) fn know_means(&mut self, mean: impl Fn(usize) -> f32) {
+        if let Some(affine) = &mut self.affine {
+            for c in 0..MAX_CHANNELS {
+                affine.shift[c] += std::mem::take(&mut affine.means[c]) * mean(c);
+            }
+        }
     }
 
     /// Crops and flips an image in place: all that has been put off, where that is no factors.
@@ -103,7 +128,7 @@ impl Pending {
         self.affine.map(|affine| Factors::new(&affine, channels))
     }
 
-    /// Writes one row of the image as it stands.
+    /// Writes row `y` of the image as it stands.
     pub(super) fn write_row<T: Rows + Level>(
         &self,
         base: &ImageBuf<T>,
@@ -111,9 +136,31 @@ impl Pending {
         y: usize,
         out: &mut [f32],
     ) {
-        let channels = base.shape().channels;
-        let y = self.rect.y + if self.upside_down { self.rect.height - 1 - y } else { y };
-        let row = &base.pixels()[y * base.shape().row_len() + self.rect.x * channels..][..out.len()];
+        let row_len = base.shape().row_len();
+        let row = &base.pixels()[self.row(y) * row_len..][..row_len];
+        self.write_part(row, base.shape().channels, factors, out);
+    }
+
+    /// The row of the base image that row `y` is made of.
+    pub(super) fn row(&self, y: usize) -> usize {
+        if self.upside_down { self.rect.y + self.rect.height - 1 - y } else { self.rect.y + y }
+    }
+
+    /// The row that is made of row `y` of the base image, if one is.
+    pub(super) fn row_of(&self, y: usize) -> Option<usize> {
+        let y = y.checked_sub(self.rect.y).filter(|y| *y < self.rect.height)?;
+        Some(if self.upside_down { self.rect.height - 1 - y } else { y })
+    }
+
+    /// Writes what is seen of a row of the base image.
+    pub(super) fn write_part<T: Rows + Level>(
+        &self,
+        row: &[T],
+        channels: usize,
+        factors: Option<&Factors>,
+        out: &mut [f32],
+    ) {
+        let row = &row[self.rect.x * channels..][..out.len()];
         match (factors, self.mirrored) {
             (None, false) => T::copy_row(row, out),
             (None, true) => mirror(row, out, channels),
@@ -186,7 +233,8 @@ avx2! {
 }
 
 avx2! {
-    fn change_in_place(out: &mut [f32], factors: &Factors) {
+    /// Changes whole pixels.
+    pub(super) fn change_in_place(out: &mut [f32], factors: &Factors) {
         let (body, tail) = out.as_chunks_mut::<LANES>();
         for values in body.iter_mut().map(|v| &mut v[..]).chain([tail]) {
             for ((v, scale), shift) in values.iter_mut().zip(&factors.scale).zip(&factors.shift) {

@@ -3,11 +3,13 @@
 use std::slice::ChunksExact;
 
 use super::output::{Layout, Slot};
-use super::pending::{MAX_CHANNELS, Pending};
-use crate::image::ops::{self, Affine, Fill, FilterScratch, Interpolation, JpegQuality, Level, Normalizer, Rect};
+use super::pending::{MAX_CHANNELS, Pending, change_in_place};
+use crate::image::ops::{
+    self, Affine, ChannelSums, Fill, FilterScratch, Interpolation, JpegQuality, Level, Normalizer, Rect,
+};
 use crate::image::random::SeedPair;
 use crate::image::{
-    CropMethod, Image, ImageBuf, ImageError, Method, Resizer, Shape, crop_and_resize, resize_nearest,
+    CropMethod, Image, ImageBuf, ImageError, Method, Resizer, Shape, check_resize, crop_and_resize, resize_nearest,
     resize_nearest_with_pad,
 };
 
@@ -22,7 +24,9 @@ pub(super) struct Work {
     u8: ImageBuf<u8>,
     f32: ImageBuf<f32>,
     is_f32: bool,
-    /// What crops, flips and factors are still to be done to the image.
+    /// A bilinear resize of the image that is still to be done.
+    stretch: Option<Stretch>,
+    /// What crops, flips and factors are still to be done then.
     pending: Option<Pending>,
     /// Whether nothing is put off.
     eager: bool,
@@ -33,6 +37,13 @@ pub(super) struct Work {
     resizer: Resizer,
     filter: FilterScratch,
     jpeg: JpegQuality,
+}
+
+/// A bilinear resize without antialiasing: its result is not kept where its rows can go straight into the batch.
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    rect: Rect,
+    size: (usize, usize),
 }
 
 /// Writes the pixels of row `y` into the planes of their channels.
@@ -94,13 +105,27 @@ impl Work {
         }
     }
 
+    /// The shape before what is pending.
     fn base_shape(&self) -> Shape {
+        let shape = self.stored_shape();
+        match self.stretch {
+            Some(Stretch { size: (height, width), .. }) => Shape { height, width, ..shape },
+            None => shape,
+        }
+    }
+
+    fn stored_shape(&self) -> Shape {
         if self.is_f32 { self.f32.shape() } else { self.u8.shape() }
     }
 
     /// Whether the image as it stands is f32.
     fn is_float(&self) -> bool {
-        self.is_f32 || self.pending.as_ref().is_some_and(Pending::has_factors)
+        self.is_f32 || self.is_stretched() || self.pending.as_ref().is_some_and(Pending::has_factors)
+    }
+
+    /// Whether a resize has been put off.
+    pub(super) fn is_stretched(&self) -> bool {
+        self.stretch.is_some()
     }
 
     /// Puts something off.
@@ -110,8 +135,26 @@ impl Work {
         if self.eager { self.settle() } else { Ok(()) }
     }
 
+    /// Does the resize that has been put off.
+    fn settle_stretch(&mut self) -> Result<()> {
+        let Some(Stretch { rect, size }) = self.stretch.take() else { return Ok(()) };
+        let (resizer, out) = (&mut self.resizer, &mut self.spare_f32);
+        match self.is_f32 {
+            true => resizer.resize_rect_with(&self.f32, rect, size, Method::Bilinear, false, out)?,
+            false => resizer.resize_rect_with(&self.u8, rect, size, Method::Bilinear, false, out)?,
+        }
+        self.now_f32();
+        if let Some(pending) = self.pending.as_mut().filter(|pending| pending.needs_means()) {
+            let mut means = [0.0; MAX_CHANNELS];
+            ops::channel_means(&self.f32, &mut means[..self.f32.shape().channels])?;
+            pending.know_means(|c| means[c]);
+        }
+        Ok(())
+    }
+
     /// Does what has been put off.
     fn settle(&mut self) -> Result<()> {
+        self.settle_stretch()?;
         let Some(pending) = self.pending.take() else { return Ok(()) };
         let Rect { height, width, .. } = pending.rect;
         if !pending.has_factors() {
@@ -130,15 +173,21 @@ impl Work {
     }
 
     /// Writes the image as it stands: `slot` has exactly its values.
-    pub(super) fn write(&mut self, slot: Slot<'_>, layout: Layout) {
+    pub(super) fn write(&mut self, slot: Slot<'_>, layout: Layout) -> Result<()> {
+        let slot = match (slot, layout, self.stretch) {
+            (Slot::F32(slot), Layout::Nhwc, Some(stretch)) => return self.stretch_into(stretch, slot),
+            (slot, ..) => slot,
+        };
+        self.settle_stretch()?;
         let Shape { height, width, channels } = self.shape();
         let pending = self.pending.take().unwrap_or_else(|| Pending::none(self.base_shape()));
         let mut slot = match (slot, layout) {
             (Slot::F32(slot), Layout::Nhwc) => {
-                return match self.is_f32 {
+                match self.is_f32 {
                     true => pending.write(&self.f32, slot),
                     false => pending.write(&self.u8, slot),
-                };
+                }
+                return Ok(());
             }
             (slot, _) => slot,
         };
@@ -161,11 +210,44 @@ impl Work {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Resizes row by row into the batch, and does there what is pending. Where that needs the means of the whole image, rows
+    /// that are not seen are made too, and the factors come when all are known.
+    fn stretch_into(&mut self, stretch: Stretch, slot: &mut [f32]) -> Result<()> {
+        let Shape { height, width, channels } = self.base_shape();
+        let mut pending = self.pending.take().unwrap_or_else(|| Pending::none(self.base_shape()));
+        self.stretch = None;
+        let row_len = pending.rect.width * channels;
+        let (needs_means, mut sums) = (pending.needs_means(), ChannelSums::default());
+        let factors = if needs_means { None } else { pending.factors(channels) };
+        let seen = pending.rect.y..pending.rect.y + pending.rect.height;
+        let each = |y: usize, row: &[f32]| {
+            if needs_means {
+                sums.add_row(row);
+            }
+            if let Some(to) = pending.row_of(y) {
+                pending.write_part(row, channels, factors.as_ref(), &mut slot[to * row_len..][..row_len]);
+            }
+        };
+        let (resizer, rows) = (&mut self.resizer, if needs_means { 0..height } else { seen });
+        match self.is_f32 {
+            true => resizer.bilinear_rows(&self.f32, stretch.rect, stretch.size, rows, each)?,
+            false => resizer.bilinear_rows(&self.u8, stretch.rect, stretch.size, rows, each)?,
+        }
+        if needs_means {
+            pending.know_means(|c| sums.mean(c, channels, height * width));
+            if let Some(factors) = pending.factors(channels) {
+                change_in_place(slot, &factors);
+            }
+        }
+        Ok(())
     }
 
     /// Puts an image in.
     pub(super) fn set(&mut self, image: Image) {
-        self.pending = None;
+        (self.stretch, self.pending) = (None, None);
         match image {
             Image::F32(image) => (self.f32, self.is_f32) = (image, true),
             Image::U8(image) => (self.u8, self.is_f32) = (image, false),
@@ -183,7 +265,7 @@ impl Work {
 
     /// The buffer for a decoded image, which takes the place of the last.
     pub(super) fn decoded(&mut self) -> &mut ImageBuf<u8> {
-        (self.pending, self.is_f32) = (None, false);
+        (self.stretch, self.pending, self.is_f32) = (None, None, false);
         &mut self.u8
     }
 
@@ -207,6 +289,7 @@ impl Work {
 
     /// The part of the base image that is seen, where nothing but crops has been put off; else all of it, settled.
     fn seen(&mut self) -> Result<Rect> {
+        self.settle_stretch()?;
         match self.pending.take() {
             Some(pending) if pending.is_crop() => Ok(pending.rect),
             pending => {
@@ -223,6 +306,14 @@ impl Work {
             return Ok(());
         }
         let rect = self.seen()?;
+        if method == Method::Bilinear && !antialias && !self.eager && self.stored_shape().channels <= MAX_CHANNELS {
+            match self.is_f32 {
+                true => check_resize(&self.f32, rect, size)?,
+                false => check_resize(&self.u8, rect, size)?,
+            }
+            self.stretch = Some(Stretch { rect, size });
+            return Ok(());
+        }
         let (resizer, out) = (&mut self.resizer, &mut self.spare_f32);
         match self.is_f32 {
             true => resizer.resize_rect_with(&self.f32, rect, size, method, antialias, out)?,
@@ -342,16 +433,21 @@ impl Work {
             return Ok(());
         }
         // The mean is of what is seen now.
-        if self.pending.as_ref().is_some_and(|p| p.rect != Rect::whole(self.base_shape())) || !self.is_f32 {
+        if self.pending.as_ref().is_some_and(|p| p.rect != Rect::whole(self.base_shape())) {
+            self.settle()?;
+        }
+        if self.is_stretched() {
+            // It is known when the rows have been made.
+            return self.put_off(|pending| pending.contrast(factor));
+        }
+        if !self.is_f32 {
             self.settle()?;
         }
         let mut means = [0.0; MAX_CHANNELS];
-        let means = means.get_mut(..self.f32.shape().channels).unwrap_or_default();
-        ops::channel_means(&self.f32, means)?;
+        ops::channel_means(&self.f32, means.get_mut(..self.f32.shape().channels).unwrap_or_default())?;
         self.put_off(|pending| {
-            let now: [f32; MAX_CHANNELS] =
-                std::array::from_fn(|c| means.get(c).map_or(0.0, |mean| pending.mean(c, *mean)));
-            pending.affine(|c| (factor, now[c] * (1.0 - factor)));
+            pending.contrast(factor);
+            pending.know_means(|c| means[c]);
         })
     }
 

@@ -205,6 +205,27 @@ fn means_by<T: Copy>(values: &[T], means: &mut [f32], add: impl Fn(&[T], &mut [f
     }
 }
 
+/// The sums of an image's channels, taken row by row; of at most [`MAX_LANE_CHANNELS`].
+#[derive(Debug, Default)]
+pub(crate) struct ChannelSums([f64; LANES]);
+
+impl ChannelSums {
+    /// Adds a row, which begins with a pixel.
+    pub(crate) fn add_row(&mut self, row: &[f32]) {
+        let (body, tail) = row.split_at(row.len() / LANES * LANES);
+        add_lanes(body, &mut self.0);
+        for (total, v) in self.0.iter_mut().zip(tail) {
+            *total += f64::from(*v);
+        }
+    }
+
+    /// The mean of a channel of so many pixels.
+    pub(crate) fn mean(&self, channel: usize, channels: usize, pixels: usize) -> f32 {
+        let sum: f64 = self.0.iter().skip(channel).step_by(channels).sum();
+        (sum / pixels.max(1) as f64) as f32
+    }
+}
+
 /// The mean of each channel.
 pub(super) fn means(values: &[f32], means: &mut [f32]) {
     means_by(values, means, add_lanes, |v| v);
@@ -354,6 +375,20 @@ fn apart<T: Value>(pixels: &[[T; 3]]) -> [[f32; BLOCK]; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sums_by_row_are_those_of_the_image() {
+        for (channels, width) in [(1, 7), (3, 5), (3, 300), (4, 100)] {
+            let values: Vec<f32> = (0..9 * width * channels).map(|i| (i * 31 % 253) as f32 * 0.7).collect();
+            let mut sums = ChannelSums::default();
+            values.chunks(width * channels).for_each(|row| sums.add_row(row));
+            let mut expected = vec![0.0; channels];
+            means(&values, &mut expected);
+            for (c, mean) in expected.iter().enumerate() {
+                assert!((sums.mean(c, channels, 9 * width) - mean).abs() < 1e-4 * mean.abs());
+            }
+        }
+    }
 
     #[test]
     fn every_level_survives_the_round_trip() {

@@ -108,7 +108,7 @@ struct Row {
 }
 
 impl Row {
-    fn load<T: Sample>(&mut self, columns: &Columns, from: View<'_, T>, y: usize) {
+    fn load<T: Sample>(&mut self, columns: &Columns, from: &View<'_, T>, y: usize) {
         if self.y != Some(y) {
             columns.blend(from.channels, from.row(y), &mut self.values);
             self.y = Some(y);
@@ -127,35 +127,44 @@ pub(super) struct Bilinear {
 impl Bilinear {
     /// Resizes `from` to the size of `to`.
     pub(super) fn run<T: Sample>(&mut self, from: View<'_, T>, mut to: Canvas<'_, f32>) {
-        self.columns.prepare(from.width, to.width, from.channels);
-        let columns = &self.columns;
-        for row in [&mut self.upper, &mut self.lower] {
-            row.y = None;
-            row.values.resize(to.row_len(), 0.0);
-        }
-        // Where a source row is used once, it is not worth keeping.
-        let once = from.height >= 2 * to.height;
+        self.begin(&from, to.width);
         let height = to.height;
         for (y, out) in to.rows().enumerate() {
-            let tap = tap(y, height, from.height);
-            if once {
-                let rows = (from.row(tap.first), from.row(tap.second));
-                columns.blend_both(from.channels, rows, tap.weight, out);
-                continue;
-            }
-            // Going down, the second row of one output row is often the first of the next.
-            if self.upper.y != Some(tap.first) && self.lower.y == Some(tap.first) {
-                std::mem::swap(&mut self.upper, &mut self.lower);
-            }
-            self.upper.load(columns, from, tap.first);
-            if tap.second == tap.first {
-                // Both rows are one: the blend is exactly that row.
-                out.copy_from_slice(&self.upper.values);
-                continue;
-            }
-            self.lower.load(columns, from, tap.second);
-            blend_rows(&self.upper.values, &self.lower.values, tap.weight, out);
+            self.row(&from, height, y, out);
         }
+    }
+
+    /// To be called before the rows of an image.
+    pub(super) fn begin<T: Sample>(&mut self, from: &View<'_, T>, width: usize) {
+        self.columns.prepare(from.width, width, from.channels);
+        for row in [&mut self.upper, &mut self.lower] {
+            row.y = None;
+            row.values.resize(width * from.channels, 0.0);
+        }
+    }
+
+    /// Row `y` of an image of so many rows.
+    pub(super) fn row<T: Sample>(&mut self, from: &View<'_, T>, height: usize, y: usize, out: &mut [f32]) {
+        let columns = &self.columns;
+        let tap = tap(y, height, from.height);
+        // Where a source row is used once, it is not worth keeping.
+        if from.height >= 2 * height {
+            let rows = (from.row(tap.first), from.row(tap.second));
+            columns.blend_both(from.channels, rows, tap.weight, out);
+            return;
+        }
+        // Going down, the second row of one output row is often the first of the next.
+        if self.upper.y != Some(tap.first) && self.lower.y == Some(tap.first) {
+            std::mem::swap(&mut self.upper, &mut self.lower);
+        }
+        self.upper.load(columns, from, tap.first);
+        if tap.second == tap.first {
+            // Both rows are one: the blend is exactly that row.
+            out.copy_from_slice(&self.upper.values);
+            return;
+        }
+        self.lower.load(columns, from, tap.second);
+        blend_rows(&self.upper.values, &self.lower.values, tap.weight, out);
     }
 }
 

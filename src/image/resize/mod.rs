@@ -19,6 +19,8 @@ pub use sample::Sample;
 pub use shorter::resize_shorter_side;
 pub use size::{PadLayout, fit_shorter_side, fit_within, pad_layout};
 
+use std::ops::Range;
+
 use area::Area;
 use bilinear::Bilinear;
 use kernel::{CachedSpans, Kernel, Weights};
@@ -77,6 +79,7 @@ pub struct Resizer {
     rows: CachedSpans,
     columns: CachedSpans,
     separable: Separable,
+    row: Vec<f32>,
 }
 
 impl Resizer {
@@ -201,6 +204,31 @@ impl Resizer {
         Ok(())
     }
 
+    /// The rows of what [`resize_rect_with`](Self::resize_rect_with) gives, bilinear and without antialiasing, from the first
+    /// to the last, while they are in the cache.
+    ///
+    /// # Errors
+    /// As [`resize_rect_with`](Self::resize_rect_with).
+    pub(crate) fn bilinear_rows<T: Sample>(
+        &mut self,
+        image: &ImageBuf<T>,
+        rect: Rect,
+        size: (usize, usize),
+        rows: Range<usize>,
+        mut each: impl FnMut(usize, &[f32]),
+    ) -> Result<()> {
+        let from = view(image, rect, size)?;
+        let (mut row, (height, width)) = (std::mem::take(&mut self.row), size);
+        row.resize(width * from.channels, 0.0);
+        self.bilinear.begin(&from, width);
+        for y in rows {
+            self.bilinear.row(&from, height, y, &mut row);
+            each(y, &row);
+        }
+        self.row = row;
+        Ok(())
+    }
+
     /// Resizes to fit into `target` (height, width), the aspect kept, and pads with zeros around:
     /// `tf.image.resize_with_pad`. [`pad_layout`] tells where the image lies.
     ///
@@ -240,6 +268,11 @@ impl Resizer {
         let columns = self.columns.prepare(weights, to.width, from.width);
         self.separable.run((rows, columns), from, to);
     }
+}
+
+/// What a resize of a rectangle of an image is refused for.
+pub(crate) fn check_resize<T>(image: &ImageBuf<T>, rect: Rect, size: (usize, usize)) -> Result<()> {
+    view(image, rect, size).map(drop)
 }
 
 /// The rectangle of an image that is to be resized.
