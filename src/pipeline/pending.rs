@@ -61,6 +61,15 @@ impl Pending {
         self.mirrored = !self.mirrored;
     }
 
+    /// Leaves the mirroring of a base image so wide to somebody else; whether there was any.
+    pub(super) fn take_mirror(&mut self, width: usize) -> bool {
+        let mirrored = std::mem::take(&mut self.mirrored);
+        if mirrored {
+            self.rect.x = width - self.rect.x - self.rect.width;
+        }
+        mirrored
+    }
+
     pub(super) fn flip_up_down(&mut self) {
         self.upside_down = !self.upside_down;
     }

@@ -145,9 +145,9 @@ impl Work {
         }
         self.now_f32();
         if let Some(pending) = self.pending.as_mut().filter(|pending| pending.needs_means()) {
-            let mut means = [0.0; MAX_CHANNELS];
-            ops::channel_means(&self.f32, &mut means[..self.f32.shape().channels])?;
-            pending.know_means(|c| means[c]);
+            let (shape, mut sums) = (self.f32.shape(), ChannelSums::default());
+            self.f32.pixels().chunks_exact(shape.row_len()).for_each(|row| sums.add_row(row));
+            pending.know_means(|c| sums.mean(c, shape.channels, shape.height * shape.width));
         }
         Ok(())
     }
@@ -219,6 +219,7 @@ impl Work {
         let Shape { height, width, channels } = self.base_shape();
         let mut pending = self.pending.take().unwrap_or_else(|| Pending::none(self.base_shape()));
         self.stretch = None;
+        let mirrored = pending.take_mirror(width);
         let row_len = pending.rect.width * channels;
         let (needs_means, mut sums) = (pending.needs_means(), ChannelSums::default());
         let factors = if needs_means { None } else { pending.factors(channels) };
@@ -233,8 +234,8 @@ impl Work {
         };
         let (resizer, rows) = (&mut self.resizer, if needs_means { 0..height } else { seen });
         match self.is_f32 {
-            true => resizer.bilinear_rows(&self.f32, stretch.rect, stretch.size, rows, each)?,
-            false => resizer.bilinear_rows(&self.u8, stretch.rect, stretch.size, rows, each)?,
+            true => resizer.bilinear_rows(&self.f32, stretch.rect, stretch.size, mirrored, rows, each)?,
+            false => resizer.bilinear_rows(&self.u8, stretch.rect, stretch.size, mirrored, rows, each)?,
         }
         if needs_means {
             pending.know_means(|c| sums.mean(c, channels, height * width));

@@ -59,19 +59,23 @@ impl Column {
 /// The columns for one pair of widths.
 #[derive(Debug, Default)]
 struct Columns {
-    /// Source width, output width, channels.
-    key: (usize, usize, usize),
+    /// Source width, output width, channels, and whether the output is mirrored.
+    key: (usize, usize, usize, bool),
     columns: Vec<Column>,
     #[cfg(target_arch = "x86_64")]
     pairs: Pairs,
 }
 
 impl Columns {
-    fn prepare(&mut self, in_width: usize, out_width: usize, channels: usize) {
-        if self.key != (in_width, out_width, channels) {
-            self.key = (in_width, out_width, channels);
+    fn prepare(&mut self, in_width: usize, out_width: usize, channels: usize, mirrored: bool) {
+        let key = (in_width, out_width, channels, mirrored);
+        if self.key != key {
+            self.key = key;
             self.columns.clear();
             self.columns.extend((0..out_width).map(|x| Column::new(tap(x, out_width, in_width), channels)));
+            if mirrored {
+                self.columns.reverse();
+            }
             #[cfg(target_arch = "x86_64")]
             self.pairs.prepare(&self.columns, channels, in_width * channels);
         }
@@ -119,7 +123,9 @@ impl Row {
 /// Columns and two rows, kept from image to image.
 #[derive(Debug, Default)]
 pub(super) struct Bilinear {
-    columns: Columns,
+    /// Straight, and mirrored.
+    columns: [Columns; 2],
+    mirrored: bool,
     upper: Row,
     lower: Row,
 }
@@ -127,7 +133,7 @@ pub(super) struct Bilinear {
 impl Bilinear {
     /// Resizes `from` to the size of `to`.
     pub(super) fn run<T: Sample>(&mut self, from: View<'_, T>, mut to: Canvas<'_, f32>) {
-        self.begin(&from, to.width);
+        self.begin(&from, to.width, false);
         let height = to.height;
         for (y, out) in to.rows().enumerate() {
             self.row(&from, height, y, out);
@@ -135,8 +141,9 @@ impl Bilinear {
     }
 
     /// To be called before the rows of an image.
-    pub(super) fn begin<T: Sample>(&mut self, from: &View<'_, T>, width: usize) {
-        self.columns.prepare(from.width, width, from.channels);
+    pub(super) fn begin<T: Sample>(&mut self, from: &View<'_, T>, width: usize, mirrored: bool) {
+        self.mirrored = mirrored;
+        self.columns[usize::from(mirrored)].prepare(from.width, width, from.channels, mirrored);
         for row in [&mut self.upper, &mut self.lower] {
             row.y = None;
             row.values.resize(width * from.channels, 0.0);
@@ -145,7 +152,7 @@ impl Bilinear {
 
     /// Row `y` of an image of so many rows.
     pub(super) fn row<T: Sample>(&mut self, from: &View<'_, T>, height: usize, y: usize, out: &mut [f32]) {
-        let columns = &self.columns;
+        let columns = &self.columns[usize::from(self.mirrored)];
         let tap = tap(y, height, from.height);
         // Where a source row is used once, it is not worth keeping.
         if from.height >= 2 * height {
@@ -313,7 +320,7 @@ mod tests {
             [(6, 4), (37, 21), (37, 37), (5, 40), (40, 13), (40, 12), (90, 70), (400, 256), (90, 5), (3, 3)]
         {
             let mut columns = Columns::default();
-            columns.prepare(in_width, out_width, 3);
+            columns.prepare(in_width, out_width, 3, in_width % 2 == 1);
             let rows: Vec<u8> = (0..2 * in_width * 3).map(|i| (i * 31 % 253) as u8).collect();
             let rows = rows.split_at(in_width * 3);
             let mut out = [(); 4].map(|()| vec![0.0; out_width * 3]);
@@ -331,7 +338,7 @@ mod tests {
         for (in_width, out_width) in [(37, 21), (37, 37), (5, 40), (1, 3), (40, 8), (90, 70)] {
             for channels in [1, 2, 3, 4] {
                 let mut columns = Columns::default();
-                columns.prepare(in_width, out_width, channels);
+                columns.prepare(in_width, out_width, channels, false);
                 let columns = columns.columns.as_slice();
                 let rows: Vec<f32> = (0..2 * in_width * channels).map(|i| (i * 31 % 253) as f32 * 0.97).collect();
                 let (upper, lower) = rows.split_at(in_width * channels);

@@ -205,7 +205,7 @@ impl Resizer {
     }
 
     /// The rows of what [`resize_rect_with`](Self::resize_rect_with) gives, bilinear and without antialiasing, from the first
-    /// to the last, while they are in the cache.
+    /// to the last, while they are in the cache; if that is wanted, mirrored.
     ///
     /// # Errors
     /// As [`resize_rect_with`](Self::resize_rect_with).
@@ -214,13 +214,14 @@ impl Resizer {
         image: &ImageBuf<T>,
         rect: Rect,
         size: (usize, usize),
+        mirrored: bool,
         rows: Range<usize>,
         mut each: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
         let from = view(image, rect, size)?;
         let (mut row, (height, width)) = (std::mem::take(&mut self.row), size);
         row.resize(width * from.channels, 0.0);
-        self.bilinear.begin(&from, width);
+        self.bilinear.begin(&from, width, mirrored);
         for y in rows {
             self.bilinear.row(&from, height, y, &mut row);
             each(y, &row);
