@@ -13,7 +13,7 @@ use serde_json::json;
 use streams::{SPEC, batches, content, contents, options, set};
 use tfrkit::dataset::ShardSet;
 use tfrkit::example::ExampleBuilder;
-use tfrkit::pipeline::{Batch, Executor, Loader, LoaderOptions, Mode, Pipeline, SampleKey};
+use tfrkit::pipeline::{Batch, Executor, Loader, LoaderOptions, Mode, Pipeline, SampleKey, Waited};
 use tfrkit::record::{Compression, Io, Writer};
 
 #[test]
@@ -93,7 +93,7 @@ fn ranks_share_the_samples() {
     for compression in ["none", "gzip"] {
         let set = set(tmp.path(), compression);
         for (tail, world, batches_of_rank_0) in
-            [("uneven", 3, 3), ("drop", 3, 2), ("pad", 3, 3), ("uneven", 8, 1), ("uneven", 1, 7)]
+            [("uneven", 3, 3), ("drop", 3, 2), ("pad", 3, 3), ("uneven", 8, 1), ("uneven", 1, 7), ("uneven", 2, 4)]
         {
             let spec = SPEC.replace("size = 8", &format!("size = 8\n    tail = \"{tail}\""));
             let mut found: Vec<u64> = Vec::new();
@@ -319,4 +319,45 @@ fn saved_batches_and_applied_images_are_arrays() {
     assert_eq!(draws[0]["op"], "random_flip_left_right");
     assert_ne!(draws[0]["seed"], draws[4]["seed"]);
     assert!(draws[1]["values"]["delta"].is_number());
+}
+
+/// A shard that is cut short or taken away while it is streamed gives its error or its samples, and never a wait without end.
+#[test]
+fn a_shard_that_changes_in_mid_run_is_no_hang() {
+    for (compression, removed) in [("none", false), ("none", true), ("gzip", false), ("gzip", true)] {
+        let tmp = tempfile::tempdir().unwrap();
+        let set = set(tmp.path(), compression);
+        let spec = SPEC.replace("size = 8", "size = 1");
+        let shuffled = LoaderOptions { io: Io::Read, prefetch: 1, epochs: 4, ..options(Mode::Train, 2) };
+        let mut loader = Loader::open(&set, &Pipeline::parse(&spec).unwrap(), shuffled).unwrap();
+        loader.next().unwrap().unwrap();
+        for shard in &set.shards {
+            match removed {
+                true => fs::remove_file(shard).unwrap(),
+                false => {
+                    let file = fs::OpenOptions::new().write(true).open(shard).unwrap();
+                    file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+                }
+            }
+        }
+        let mut given = 1;
+        let error = loop {
+            match loader.next_timeout(Duration::from_secs(60)) {
+                Ok(Waited::Batch(_)) => given += 1,
+                Ok(Waited::End) => break None,
+                Ok(Waited::TimedOut) => panic!("{compression} {removed}: a hang"),
+                Err(error) => break Some(error),
+            }
+        };
+        let what = format!("{compression} removed {removed}: {given} batches, {error:?}");
+        match error {
+            // What is open stays readable.
+            None => assert!(compression == "none" && removed && given == 4 * 53, "{what}"),
+            Some(error) => {
+                assert!(set.shards.contains(error.location().path.as_ref().unwrap()), "{what}");
+                assert!((error.kind_name() == "truncated") != removed, "{what}");
+                assert!(given < 4 * 53 && loader.next().is_none());
+            }
+        }
+    }
 }
