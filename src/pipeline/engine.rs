@@ -278,7 +278,7 @@ impl Engine {
 
     /// The life of the thread that reads compressed shards.
     pub(super) fn read(&self, begin: (u64, u64)) {
-        let read = catch_unwind(AssertUnwindSafe(|| {
+        let read = guarded(|| {
             read_windows(&self.samples, &self.plan, begin, |window| {
                 let mut state = self.lock();
                 while !state.stopped && !state.feed.has_room() {
@@ -288,11 +288,12 @@ impl Engine {
                 self.work.notify_all();
                 !state.stopped
             });
-        }));
+            Ok(())
+        });
         let mut state = self.lock();
         state.feed.close();
-        if let Err(panic) = read {
-            state.fatal = Some(panicked(&*panic));
+        if let Err(error) = read {
+            state.fatal = Some(error);
         }
         drop(state);
         self.wake_all();
@@ -300,27 +301,31 @@ impl Engine {
 
     /// A worker's life.
     pub(super) fn work(&self, worker: Worker) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.fill_slots(worker))) {
-            self.lock().fatal = Some(panicked(&*panic));
+        if let Err(error) = guarded(|| self.fill_slots(worker)) {
+            self.lock().fatal = Some(error);
         }
         self.ready.notify_all();
     }
 
-    fn fill_slots(&self, mut worker: Worker) {
+    fn fill_slots(&self, mut worker: Worker) -> Result<()> {
         loop {
             let start = Instant::now();
-            let Some(mut task) = self.take_task() else { break };
+            let Some(mut task) = self.take_task() else { return Ok(()) };
             worker.times.add(Stage::Wait, start.elapsed().as_nanos() as u64);
-            let made = catch_unwind(AssertUnwindSafe(|| self.make(&mut worker, &mut task)));
-            let result = made.unwrap_or_else(|panic| Err(panicked(&*panic)));
+            let place = task.item.as_ref().map(|item| item.place);
+            let made = guarded(|| self.make(&mut worker, &mut task));
+            let result = made.map_err(|error| match place {
+                // A panic does not know where it was.
+                Some(place) => error.at(&self.samples.location(place)),
+                None => error,
+            });
             self.times.add(worker.times.take());
             self.times.add(worker.executor.as_mut().map(|executor| executor.times.take()).unwrap_or_default());
             if task.filling.finish(task.slot, result) {
                 if self.making.shape().completes {
                     // A panic leaves the batch to the consumer, as an error.
                     let complete = |pixels: Slot<'_>, samples: &[SampleMeta], extras: Vec<MutexGuard<'_, Extra>>| {
-                        let completed = AssertUnwindSafe(|| self.complete(pixels, samples, extras, &task.filling));
-                        catch_unwind(completed).unwrap_or_else(|panic| Err(panicked(&*panic)))
+                        guarded(|| self.complete(pixels, samples, extras, &task.filling))
                     };
                     // SAFETY: `finish` has just said that the slot was the last.
                     unsafe { task.filling.complete(complete) };
@@ -442,8 +447,25 @@ impl Engine {
     }
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
-    let detail = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned());
-    Error::new(ErrorKind::Panic { detail })
+/// Does some work; a panic in it is an error like any other.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Error::new(ErrorKind::Panic { detail: text.unwrap_or_else(|| "no message".to_owned()) }))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_with_its_message() {
+        let told = |work: fn() -> Result<()>| guarded(work).unwrap_err().to_string();
+        assert!(told(|| panic!("so {}", "bad")).contains("so bad"));
+        assert!(told(|| panic!("bad")).contains("bad"));
+        assert!(told(|| Err(Error::usage("no panic"))).contains("no panic"));
+        assert_eq!(guarded(|| Ok(3)).unwrap(), 3);
+    }
 }

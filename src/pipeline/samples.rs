@@ -81,6 +81,11 @@ impl Samples {
         &self.shards[place.shard].path
     }
 
+    /// Where a sample is, but for its offset.
+    pub(super) fn location(&self, place: Place) -> Location {
+        Location { path: Some(self.path(place).to_owned()), record: Some(place.record), offset: None }
+    }
+
     /// Whether every record can be had at once.
     pub(super) fn is_random(&self) -> bool {
         self.shards.iter().all(|s| matches!(s.access, Access::Random { .. }))
