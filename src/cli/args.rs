@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use tfrkit::dataset::{ShardSet, resolve};
-use tfrkit::pipeline::{Mode, Pipeline};
+use tfrkit::example::Filter;
+use tfrkit::pipeline::{Mode, Pipeline, Select};
 use tfrkit::record::Io;
 use tfrkit::{Job, Result};
 
@@ -53,6 +54,54 @@ pub(super) struct SetArgs {
 impl SetArgs {
     pub(super) fn resolve(&self) -> Result<ShardSet> {
         resolve(&self.paths)?.one(self.set.as_deref())
+    }
+
+    /// The sets of these names, each with its weight.
+    pub(super) fn resolve_mix(&self, shares: &[(String, f64)]) -> Result<Vec<(ShardSet, f64)>> {
+        let names: Vec<&str> = shares.iter().map(|(name, _)| name.as_str()).collect();
+        let sets = resolve(&self.paths)?.several(&names)?;
+        Ok(sets.into_iter().zip(shares).map(|(set, (_, weight))| (set, *weight)).collect())
+    }
+}
+
+/// `NAME=WEIGHT`.
+pub(super) fn parse_share(text: &str) -> std::result::Result<(String, f64), String> {
+    let (name, weight) = text.split_once('=').ok_or("expected NAME=WEIGHT")?;
+    match weight.parse() {
+        Ok(weight) if weight > 0.0 && f64::is_finite(weight) => Ok((name.to_owned(), weight)),
+        _ => Err(format!("'{weight}' is no number above 0")),
+    }
+}
+
+/// Which samples of a set are taken.
+#[derive(Args)]
+pub(super) struct SelectArgs {
+    /// Only records that fulfil this: 'label == 3 && image/height >= 224'
+    #[arg(long = "where", value_name = "EXPR")]
+    filter: Option<String>,
+    /// Leave out the first K samples of those
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    skip: u64,
+    /// Take at most N samples of the rest
+    #[arg(long, value_name = "N")]
+    take: Option<u64>,
+    /// Let each sample come R times in an epoch, augmented anew each time
+    #[arg(long, value_name = "R", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    repeat: u64,
+    /// Let all classes come equally often
+    #[arg(long)]
+    balance: bool,
+}
+
+impl SelectArgs {
+    pub(super) fn select(&self) -> Result<Select> {
+        Ok(Select {
+            filter: self.filter.as_deref().map(Filter::parse).transpose()?,
+            skip: self.skip,
+            take: self.take,
+            repeat: self.repeat,
+            balance: self.balance,
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use tfrkit::pipeline::{
 };
 use tfrkit::{Error, ErrorKind, Result};
 
-use super::args::{GlobalArgs, ModeArg, PipelineArgs, SetArgs};
+use super::args::{GlobalArgs, ModeArg, PipelineArgs, SelectArgs, SetArgs, parse_share};
 use super::convert::OnErrorArg;
 use super::output::{Output, count, human_bytes, shown, write_whole};
 use super::{BAD_DATA, Done, GOOD, interrupt, npy};
@@ -26,6 +26,11 @@ const POLL: Duration = Duration::from_millis(50);
 pub(super) struct Args {
     #[command(flatten)]
     set: SetArgs,
+    /// Mix several sets by weight
+    #[arg(long, value_name = "NAME=WEIGHT,...", value_delimiter = ',', value_parser = parse_share, conflicts_with_all = ["set", "balance"])]
+    mix: Vec<(String, f64)>,
+    #[command(flatten)]
+    select: SelectArgs,
     #[command(flatten)]
     pipeline: PipelineArgs,
     /// Which op list runs
@@ -87,7 +92,10 @@ struct Summary {
 
 pub(super) fn run(args: &Args, global: &GlobalArgs, output: &Output) -> Done {
     let at_once = interrupt::exit_at_once();
-    let set = args.set.resolve()?;
+    let sets = match &args.mix[..] {
+        [] => vec![(args.set.resolve()?, 1.0)],
+        shares => args.set.resolve_mix(shares)?,
+    };
     let pipeline = args.pipeline.read()?;
     let options = LoaderOptions {
         mode: args.mode.into(),
@@ -98,6 +106,7 @@ pub(super) fn run(args: &Args, global: &GlobalArgs, output: &Output) -> Done {
         world: args.world,
         threads: global.threads(),
         io: global.io,
+        select: args.select.select()?,
         on_error: match args.on_error {
             OnErrorArg::Fail => OnError::Fail,
             OnErrorArg::Skip => OnError::Skip(args.max_errors),
@@ -108,7 +117,7 @@ pub(super) fn run(args: &Args, global: &GlobalArgs, output: &Output) -> Done {
     if let Some(dir) = &args.save_npy {
         std::fs::create_dir_all(dir).map_err(|e| Error::from(e).at_path(dir))?;
     }
-    let mut loader = Loader::open(&set, &pipeline, options)?;
+    let mut loader = Loader::open_mix(&sets, &pipeline, options)?;
     // From here on there are files that are to be whole.
     let stop = interrupt::flag();
     at_once.store(false, Ordering::Relaxed);

@@ -40,6 +40,27 @@ impl ResolvedSets {
         }
     }
 
+    /// The sets of these names, in their order.
+    pub fn several(self, names: &[&str]) -> Result<Vec<ShardSet>> {
+        let sets = self.complete()?;
+        let of = |name: &&str| {
+            let mut found = sets.iter().filter(|set| set.name == **name);
+            match (found.next(), found.next()) {
+                (Some(set), None) => Ok(set.clone()),
+                (Some(_), Some(_)) => Err(Error::usage_hint(
+                    format!("there are several sets named '{name}'"),
+                    "rename the shards of all but one",
+                )),
+                _ => {
+                    let all: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
+                    let hint = format!("the sets are: {}", all.join(", "));
+                    Err(Error::usage_hint(format!("there is no set named '{name}'"), hint))
+                }
+            }
+        };
+        names.iter().map(of).collect()
+    }
+
     /// The one set to read: the only one, or the one named `set`; of several directories, all its shards. Several sets
     /// and no name is an error that lists them, so that nobody trains on the test set by accident. Files that are named
     /// one by one and carry no number are taken together.

@@ -3,6 +3,7 @@
 
 mod builder;
 mod columns;
+mod filter;
 mod json;
 mod values;
 mod view;
@@ -18,6 +19,7 @@ pub mod proto {
 pub use builder::ExampleBuilder;
 pub(crate) use columns::Row;
 pub use columns::{Column, ColumnLayout, ColumnSpec, ExampleParser};
+pub use filter::Filter;
 pub use json::example_to_json;
 pub(crate) use json::hex;
 pub use proto::{Example, SequenceExample};

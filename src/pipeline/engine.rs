@@ -10,15 +10,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::counters::{Counters, SharedTimes, Stage, Times};
+use super::course::Course;
 use super::executor::{Executor, SampleKey};
 use super::features::FeatureNames;
 use super::feed::{Feed, Item, Plan, read_windows};
 use super::filling::{self, Completed, Extra, Filling, Pool, SampleMeta};
 use super::loader::{OnError, Waited};
 use super::mixer::{BatchKey, MixBatch, Mixer};
-use super::order::Place;
 use super::output::{Format, Output, Slot};
 use super::samples::Samples;
+use super::view::Place;
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::example::ExampleParser;
 
@@ -56,6 +57,7 @@ pub(super) struct Worker {
 
 pub(super) struct Engine {
     samples: Samples,
+    course: Course,
     making: Making,
     plan: Plan,
     /// Batches that are filled or wait, at most.
@@ -123,13 +125,14 @@ impl Making {
 impl Engine {
     pub(super) fn new(
         samples: Samples,
+        course: Course,
         making: Making,
         plan: Plan,
         begin: (u64, u64),
         in_flight: usize,
         on_error: OnError,
     ) -> Self {
-        let feed = Feed::new(&samples, &plan, begin.0);
+        let feed = Feed::new(&samples);
         let state = State {
             queue: VecDeque::new(),
             next_slot: 0,
@@ -142,6 +145,7 @@ impl Engine {
         };
         Engine {
             samples,
+            course,
             making,
             plan,
             in_flight,
@@ -263,7 +267,7 @@ impl Engine {
         let epoch = filling.epoch();
         let item = match position < self.plan.samples {
             true => {
-                let item = state.feed.take(&self.samples, &self.plan, epoch, position);
+                let item = state.feed.take(&self.course, epoch, position);
                 // Also where it is not there yet: windows that are behind have been let go.
                 if state.feed.has_room() {
                     self.room.notify_all();
@@ -279,7 +283,7 @@ impl Engine {
     /// The life of the thread that reads compressed shards.
     pub(super) fn read(&self, begin: (u64, u64)) {
         let read = guarded(|| {
-            read_windows(&self.samples, &self.plan, begin, |window| {
+            read_windows(&self.samples, &self.course, &self.plan, begin, |window| {
                 let mut state = self.lock();
                 while !state.stopped && !state.feed.has_room() {
                     state = self.room.wait(state).unwrap_or_else(|e| e.into_inner());
@@ -387,6 +391,7 @@ impl Engine {
         let start = Instant::now();
         let place = item.place;
         let ordinal = self.samples.ordinal(place);
+        let key = item.key.unwrap_or(ordinal);
         // An error of the reader is not one record's: what lies behind it in a compressed shard cannot be had.
         let record = item.record.transpose()?;
         let made = (|| {
@@ -411,7 +416,7 @@ impl Engine {
                 if let Some(mixer) = &self.making.mixer {
                     mixer.check(label)?;
                 }
-                let key = SampleKey { seed: self.plan.seed, ordinal, epoch: task.epoch as u32 };
+                let key = SampleKey { seed: self.plan.seed, ordinal: key, epoch: task.epoch as u32 };
                 executor.run_into(image.single_bytes()?, key, self.making.format, slot)?;
                 Ok(SampleMeta { label, ordinal, valid: true, skipped: false })
             };

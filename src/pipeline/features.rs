@@ -41,6 +41,16 @@ impl FeatureNames {
     }
 }
 
+impl FeatureNames {
+    /// The label alone.
+    pub(super) fn label(&self, payload: &[u8]) -> Result<i64> {
+        let mut label = None;
+        ExampleView::new(payload).for_each(|key, feature| keep_best(&mut label, &self.label, key, &feature))?;
+        let (_, label) = label.ok_or_else(|| Error::schema(&self.label.join("' or '"), "is missing"))?;
+        label.single_int64()
+    }
+}
+
 /// Keeps a feature whose key comes earlier in `names` than that of the one kept, or is the same key again.
 fn keep_best<'a>(
     kept: &mut Option<(usize, FeatureView<'a>)>,

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::order::{EpochOrder, Place};
+use super::course::{Course, Cursor};
 use super::samples::Samples;
-use super::spec::Shuffle;
+use super::view::Place;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Record;
 
@@ -23,11 +23,11 @@ pub enum Tail {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
     pub(super) seed: u64,
-    pub(super) shuffle: Shuffle,
     pub(super) batch: u64,
     pub(super) rank: u64,
     pub(super) world: u64,
     pub(super) tail: Tail,
+    /// Positions of an epoch.
     pub(super) samples: u64,
     pub(super) epochs: u64,
 }
@@ -61,24 +61,20 @@ impl Plan {
             Tail::Drop | Tail::Pad => self.batch as usize,
         }
     }
-
-    /// The order of an epoch.
-    pub(super) fn order(&self, samples: &Samples, epoch: u64) -> EpochOrder {
-        EpochOrder::new(samples.counts(), self.shuffle, self.seed, epoch)
-    }
 }
 
 /// A sample to be made.
 pub(super) struct Item {
     pub(super) place: Place,
+    /// What stands for it in its random numbers, where that is not its ordinal.
+    pub(super) key: Option<u64>,
     /// Its record, where it has been read already.
     pub(super) record: Option<Result<Record>>,
 }
 
 /// Gives the samples at the positions of this rank.
 pub(super) struct Feed {
-    order: EpochOrder,
-    epoch: u64,
+    cursor: Cursor,
     /// For sets with compressed shards: what the thread that reads them has put here.
     windows: Option<Windows>,
 }
@@ -102,27 +98,26 @@ pub(super) struct Window {
 const WAITING: usize = 1;
 
 impl Feed {
-    pub(super) fn new(samples: &Samples, plan: &Plan, epoch: u64) -> Self {
-        let order = plan.order(samples, epoch);
+    pub(super) fn new(samples: &Samples) -> Self {
         let windows = (!samples.is_random()).then(|| Windows { queue: VecDeque::new(), failure: None, closed: false });
-        Feed { order, epoch, windows }
+        Feed { cursor: Cursor::default(), windows }
     }
 
     /// The sample at a position of an epoch; `None` where it has not been read yet. Positions are asked for in order.
-    pub(super) fn take(&mut self, samples: &Samples, plan: &Plan, epoch: u64, position: u64) -> Option<Item> {
-        if epoch != self.epoch {
-            (self.epoch, self.order) = (epoch, plan.order(samples, epoch));
-        }
-        let Some(windows) = &mut self.windows else {
-            return Some(Item { place: self.order.at(position), record: None });
+    pub(super) fn take(&mut self, course: &Course, epoch: u64, position: u64) -> Option<Item> {
+        let cursor = &mut self.cursor;
+        let mut find = |record| {
+            let sample = cursor.at(course, epoch, position);
+            Item { place: sample.place, key: sample.key, record }
         };
+        let Some(windows) = &mut self.windows else { return Some(find(None)) };
         // What lies before is of no use to this rank any more.
         while windows.queue.front().is_some_and(|w| (w.epoch, w.end()) <= (epoch, position)) {
             windows.queue.pop_front();
         }
         if let Some(window) = windows.queue.front_mut() {
             let item = &mut window.items[(position - window.start) as usize];
-            return Some(Item { place: item.place, record: item.record.take() });
+            return Some(Item { record: item.record.take(), ..*item });
         }
         if !windows.closed {
             return None;
@@ -130,7 +125,7 @@ impl Feed {
         // Without an error to tell of, only a panic ends the reader before the last window.
         let panic = || Error::new(ErrorKind::Panic { detail: "in the thread that reads the shards".to_owned() });
         let failure = windows.failure.clone().unwrap_or_else(panic);
-        Some(Item { place: self.order.at(position), record: Some(Err(failure)) })
+        Some(find(Some(Err(failure))))
     }
 
     /// Whether the reader may put another window here.
@@ -165,22 +160,24 @@ impl Window {
 /// sets with compressed shards. Ends with the last epoch, after an error, or when `put` says so.
 pub(super) fn read_windows(
     samples: &Samples,
+    course: &Course,
     plan: &Plan,
     (first_epoch, first_step): (u64, u64),
     mut put: impl FnMut(Window) -> bool,
 ) {
     for epoch in first_epoch..plan.epochs {
-        let order = plan.order(samples, epoch);
+        let order = course.order(0, epoch);
         let mut window: Vec<Item> = Vec::new();
         let first = if epoch == first_epoch { plan.first_position(first_step) } else { 0 };
         let mut span = order.span(first.min(order.len().saturating_sub(1)));
         let mut going = true;
-        samples.walk(&order, span.start, |place, record| {
+        samples.walk(course.view(), &order, span.start, |place, record| {
             let failed = record.is_err();
-            window.push(Item { place, record: Some(record) });
+            window.push(Item { place, key: None, record: Some(record) });
             if failed || window.len() as u64 == span.end - span.start {
                 let members = span.clone().map(|position| order.stored(position)).collect();
-                let items = deal(std::mem::take(&mut window), members, span.start);
+                let mut items = deal(std::mem::take(&mut window), members, span.start);
+                (span.start..).zip(&mut items).for_each(|(position, item)| item.key = course.key(position));
                 going = put(Window { epoch, start: span.start, items }) && !failed;
                 span = order.span(span.end);
             }
@@ -195,14 +192,14 @@ pub(super) fn read_windows(
 /// Puts the samples of a window, read in the order of the shards, into the order of delivery. Where an error has ended the
 /// window early, it takes every place, so that it is met whichever of them this rank wants.
 fn deal(mut read: Vec<Item>, members: Vec<u64>, start: u64) -> Vec<Item> {
-    if let Some(Item { place, record: Some(Err(e)) }) = read.last() {
+    if let Some(Item { place, key, record: Some(Err(e)) }) = read.last() {
         // Also where the error stands behind the last place of an epoch.
         let places = members.len().max(1);
-        return (0..places).map(|_| Item { place: *place, record: Some(Err(e.clone())) }).collect();
+        return (0..places).map(|_| Item { place: *place, key: *key, record: Some(Err(e.clone())) }).collect();
     }
     let taken = members.iter().map(|member| {
         let item = &mut read[(member - start) as usize];
-        Item { place: item.place, record: item.record.take() }
+        Item { record: item.record.take(), ..*item }
     });
     taken.collect()
 }
@@ -212,7 +209,7 @@ mod tests {
     use super::*;
 
     fn plan(tail: Tail, rank: u64, world: u64) -> Plan {
-        Plan { seed: 0, shuffle: Shuffle::None, batch: 4, rank, world, tail, samples: 21, epochs: 1 }
+        Plan { seed: 0, batch: 4, rank, world, tail, samples: 21, epochs: 1 }
     }
 
     #[test]
@@ -233,8 +230,9 @@ mod tests {
     #[test]
     fn a_window_that_failed_gives_its_error_at_every_place() {
         let place = Place { shard: 0, record: 0 };
-        let bad = || Item { place: Place { shard: 0, record: 1 }, record: Some(Err(Error::usage("bad"))) };
-        let dealt = deal(vec![Item { place, record: Some(Ok(Record::default())) }, bad()], vec![6, 4, 5], 4);
+        let bad = || Item { place: Place { shard: 0, record: 1 }, key: None, record: Some(Err(Error::usage("bad"))) };
+        let good = Item { place, key: None, record: Some(Ok(Record::default())) };
+        let dealt = deal(vec![good, bad()], vec![6, 4, 5], 4);
         assert_eq!(dealt.len(), 3);
         assert!(dealt.iter().all(|item| matches!(&item.record, Some(Err(_))) && item.place.record == 1));
     }

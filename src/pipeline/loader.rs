@@ -8,14 +8,17 @@ use std::time::{Duration, Instant};
 use super::batch::Batch;
 use super::buffer::Element;
 use super::counters::{Counters, Times};
+use super::course::Course;
 use super::engine::{Engine, Making, Skipped, Worker};
 use super::executor::Executor;
 use super::feed::{Plan, Tail};
 use super::mixer::Mixer;
 use super::output::{Format, Output};
 use super::samples::Samples;
+use super::scan::{Wanted, scan};
 use super::spec::{BatchSpec, Mode, Pipeline, Shuffle};
 use super::state::{LoaderState, dataset_hash, pipeline_hash};
+use super::view::{Part, Records, Select, View};
 use crate::dataset::ShardSet;
 use crate::error::{Error, Result};
 use crate::example::ExampleParser;
@@ -60,6 +63,8 @@ pub struct LoaderOptions {
     pub prefetch: usize,
     /// How shards are brought into memory. Default: mapped on local disks.
     pub io: Io,
+    /// Which samples are streamed, and how often in an epoch. Default: each once.
+    pub select: Select,
     /// What happens to bad records. Default: they end the stream.
     pub on_error: OnError,
     /// Where to go on: what [`Loader::state`] gave. Default: at the beginning.
@@ -78,6 +83,7 @@ impl Default for LoaderOptions {
             threads: 0,
             prefetch: 2,
             io: Io::Auto,
+            select: Select::default(),
             on_error: OnError::Fail,
             resume: None,
         }
@@ -143,26 +149,37 @@ impl Loader {
     /// Usage errors of options and pipeline (ops that give no fixed size, a rank outside the world, fewer samples than a
     /// batch that is not to be uneven, a state of something else); errors of the shards.
     pub fn open(set: &ShardSet, pipeline: &Pipeline, options: LoaderOptions) -> Result<Self> {
-        let making = making(pipeline, options.mode)?;
-        let samples = Samples::open(&set.shards, options.io)?;
-        let plan = plan(set, pipeline, &options, &samples)?;
-        let hash = pipeline_hash(pipeline, &options);
-        let mut state = LoaderState::new(plan.seed, plan.world, plan.batch, hash, String::new());
-        if let Some(resumed) = &options.resume {
-            state.dataset = dataset_hash(&set.shards)?;
-            resumed.check(&state)?;
-            (state.epoch, state.step) = begin(resumed, plan.steps())?;
-        }
+        Self::open_mix(&[(set.clone(), 1.0)], pipeline, options)
+    }
+
+    /// As [`open`](Self::open), of several sets by weight: of each 1,024 samples every set has a fixed share, and begins anew
+    /// before the others end. An epoch has as many samples as all sets together. Ordinals go on from set to set.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and usage errors for weights that are not above 0 and for compressed shards.
+    pub fn open_mix(sets: &[(ShardSet, f64)], pipeline: &Pipeline, options: LoaderOptions) -> Result<Self> {
         let workers = match options.threads {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
         };
+        let making = making(pipeline, options.mode)?;
+        let shards: Vec<PathBuf> = sets.iter().flat_map(|(set, _)| set.shards.iter().cloned()).collect();
+        let samples = Samples::open(&shards, options.io, workers)?;
+        let course = course(sets, pipeline, &options, &samples, workers)?;
+        let plan = plan(sets, pipeline, &options, course.len())?;
+        let weights: Vec<f64> = sets.iter().map(|(_, weight)| *weight).collect();
+        let hash = pipeline_hash(pipeline, &options, &weights);
+        let mut state = LoaderState::new(plan.seed, plan.world, plan.batch, hash, String::new());
+        if let Some(resumed) = &options.resume {
+            state.dataset = dataset_hash(&shards)?;
+            resumed.check(&state)?;
+            (state.epoch, state.step) = begin(resumed, plan.steps())?;
+        }
         let is_random = samples.is_random();
         let begin = (state.epoch, state.step);
         let in_flight = options.prefetch.saturating_add(1);
         let has_images = making.output == Output::Images;
-        let engine = Arc::new(Engine::new(samples, making, plan, begin, in_flight, options.on_error));
-        let shards = set.shards.clone();
+        let engine = Arc::new(Engine::new(samples, course, making, plan, begin, in_flight, options.on_error));
         let mut loader = Loader { engine, threads: Vec::new(), workers, state, shards, failed: false };
         if !is_random {
             let engine = Arc::clone(&loader.engine);
@@ -182,7 +199,7 @@ impl Loader {
         self.engine.plan().steps()
     }
 
-    /// Samples in the set, over all ranks.
+    /// Samples of an epoch, over all ranks.
     pub fn samples(&self) -> u64 {
         self.engine.plan().samples
     }
@@ -330,16 +347,66 @@ fn making(pipeline: &Pipeline, mode: Mode) -> Result<Making> {
     Ok(Making { output, format, features: pipeline.features.clone(), parser, mixer })
 }
 
-/// What the options come to for these samples.
-fn plan(set: &ShardSet, pipeline: &Pipeline, options: &LoaderOptions, samples: &Samples) -> Result<Plan> {
-    if options.rank >= options.world || options.world > MAX_WORLD {
-        return Err(Error::usage(format!("rank {} of {}: ranks count from 0", options.rank, options.world)));
+/// Which samples come in which order.
+fn course(
+    sets: &[(ShardSet, f64)],
+    pipeline: &Pipeline,
+    options: &LoaderOptions,
+    samples: &Samples,
+    threads: usize,
+) -> Result<Course> {
+    let shuffle = shuffle(pipeline, options, samples)?;
+    let Select { filter, skip, take, repeat, balance } = &options.select;
+    if (*balance || sets.len() > 1) && !samples.is_random() {
+        return Err(Error::usage_hint(
+            "compressed shards cannot be balanced or mixed: their records are read one after the other",
+            "write the set uncompressed: tfr reshard --compression none",
+        ));
     }
-    let batch = options.batch.unwrap_or(pipeline.batch.size);
-    if !(1..=65_536).contains(&batch) {
-        return Err(Error::usage(format!("a batch of {batch} samples: from 1 to 65536 is possible")));
+    let label = balance.then_some(&pipeline.features);
+    let found = match (filter, label) {
+        (None, None) => Vec::new(),
+        _ => scan(samples, &Wanted { filter: filter.as_ref(), label }, threads)?,
+    };
+    let mut first = 0;
+    let views = sets.iter().map(|(set, _)| {
+        let shards = first..first + set.shards.len();
+        first = shards.end;
+        let view = match filter {
+            Some(_) => {
+                let table = |shard: usize| Part { shard, records: Records::Table(found[shard].records.clone()) };
+                View::new(shards.map(table).collect())
+            }
+            None => View::all(&samples.counts()[shards.clone()], shards.start),
+        };
+        view.cut(*skip, *take).repeated(*repeat)
+    });
+    let views = views.collect::<Result<Vec<View>>>()?;
+    if views.iter().any(|view| view.len() == 0) {
+        let hint = "the filter, or what is skipped, leaves nothing";
+        return Err(Error::usage_hint("there is no sample to stream", hint));
     }
-    let shuffle = match (options.mode, pipeline.shuffle) {
+    match (&views[..], balance) {
+        ([view], true) => {
+            let classes: Vec<View> = view.by_label(|shard, record| found[shard].label(record))?.into_values().collect();
+            let weights = vec![1.0; classes.len()];
+            Course::dealt(classes, &weights, shuffle, options.seed)
+        }
+        (_, true) => Err(Error::usage_hint("several sets are mixed by weight and not balanced too", "choose one")),
+        ([_], false) => {
+            let view = views.into_iter().next().unwrap_or_else(|| View::new(Vec::new()));
+            Ok(Course::once(view, shuffle, options.seed, *repeat > 1))
+        }
+        _ => {
+            let weights: Vec<f64> = sets.iter().map(|(_, weight)| *weight).collect();
+            Course::dealt(views, &weights, shuffle, options.seed)
+        }
+    }
+}
+
+/// The order within an epoch.
+fn shuffle(pipeline: &Pipeline, options: &LoaderOptions, samples: &Samples) -> Result<Shuffle> {
+    Ok(match (options.mode, pipeline.shuffle) {
         (Mode::Eval, _) => Shuffle::None,
         (Mode::Train, Shuffle::Global { .. }) if !samples.is_random() => {
             return Err(Error::usage_hint(
@@ -351,22 +418,33 @@ fn plan(set: &ShardSet, pipeline: &Pipeline, options: &LoaderOptions, samples: &
             Shuffle::Global { run: (RUN_BYTES / samples.mean_bytes().max(1)).max(1) }
         }
         (Mode::Train, shuffle) => shuffle,
-    };
+    })
+}
+
+/// What the options come to for so many samples.
+fn plan(sets: &[(ShardSet, f64)], pipeline: &Pipeline, options: &LoaderOptions, samples: u64) -> Result<Plan> {
+    if options.rank >= options.world || options.world > MAX_WORLD {
+        return Err(Error::usage(format!("rank {} of {}: ranks count from 0", options.rank, options.world)));
+    }
+    let batch = options.batch.unwrap_or(pipeline.batch.size);
+    if !(1..=65_536).contains(&batch) {
+        return Err(Error::usage(format!("a batch of {batch} samples: from 1 to 65536 is possible")));
+    }
     let default_tail = if options.mode == Mode::Train { Tail::Drop } else { Tail::Uneven };
     let plan = Plan {
         seed: options.seed,
-        shuffle,
         batch: batch as u64,
         rank: options.rank,
         world: options.world,
         tail: pipeline.batch.tail.unwrap_or(default_tail),
-        samples: samples.len(),
+        samples,
         epochs: if options.epochs == 0 { u64::MAX } else { options.epochs },
     };
     if plan.samples == 0 || (plan.tail == Tail::Drop && plan.steps() == 0) {
         let of = if plan.world > 1 { format!(" on each of {} ranks", plan.world) } else { String::new() };
+        let names: Vec<&str> = sets.iter().map(|(set, _)| set.name.as_str()).collect();
         return Err(Error::usage_hint(
-            format!("the set '{}' has {} samples, too few for a batch of {batch}{of}", set.name, plan.samples),
+            format!("the set '{}' has {samples} samples, too few for a batch of {batch}{of}", names.join("', '")),
             "make the batch smaller (--batch), or keep the tail: [batch] tail = \"uneven\"",
         ));
     }

@@ -3,6 +3,7 @@
 mod batch;
 mod buffer;
 mod counters;
+mod course;
 mod digest;
 mod engine;
 mod executor;
@@ -17,10 +18,12 @@ mod output;
 mod pending;
 mod rand_augment;
 mod samples;
+mod scan;
 mod spec;
 mod state;
 mod step;
 mod toml;
+mod view;
 mod work;
 
 pub use batch::Batch;
@@ -39,3 +42,4 @@ pub(crate) use samples::Samples;
 pub use spec::{BatchSpec, Mode, PRESETS, Pipeline, Shuffle};
 pub use state::LoaderState;
 pub(crate) use toml::suggest;
+pub use view::Select;

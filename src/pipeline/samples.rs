@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::order::{EpochOrder, Place};
+use super::order::EpochOrder;
+use super::scan::in_parallel;
 use super::spec::Shuffle;
+use super::view::{Place, Records, View};
 use crate::dataset::{Manifest, build_index, fingerprint, idx_path, read_idx};
 use crate::error::{Error, Location, Result};
 use crate::record::{CrcCheck, Io, RandomAccess, ReadOptions, Record, RecordSource};
@@ -35,18 +37,21 @@ enum Access {
 
 impl Samples {
     /// Opens the shards and counts their records: from the index beside them, the manifest, or else their headers.
-    pub(crate) fn open(paths: &[PathBuf], io: Io) -> Result<Self> {
+    pub(crate) fn open(paths: &[PathBuf], io: Io, threads: usize) -> Result<Self> {
         let mut samples = Samples { shards: Vec::new(), counts: Vec::new(), firsts: Vec::new(), io };
         let mut first = 0;
-        for path in paths {
-            let (access, count) = match RandomAccess::open(path, io, ReadOptions::default())? {
+        let opened = in_parallel(threads, paths.len(), |i| {
+            let path = &paths[i];
+            Ok(match RandomAccess::open(path, io, ReadOptions::default())? {
                 Some(access) => {
                     let offsets = offsets(path, io)?;
                     let count = offsets.len() as u64 - 1;
                     (Access::Random { access, offsets }, count)
                 }
                 None => (Access::Sequential, count_compressed(path, io)?),
-            };
+            })
+        })?;
+        for (path, (access, count)) in paths.iter().zip(opened) {
             samples.shards.push(ShardSamples { path: path.clone(), access });
             samples.counts.push(count);
             samples.firsts.push(first);
@@ -78,7 +83,11 @@ impl Samples {
     }
 
     pub(super) fn path(&self, place: Place) -> &Path {
-        &self.shards[place.shard].path
+        self.shard_path(place.shard)
+    }
+
+    pub(super) fn shard_path(&self, shard: usize) -> &Path {
+        &self.shards[shard].path
     }
 
     /// Where a sample is, but for its offset.
@@ -126,7 +135,8 @@ impl Samples {
             return Ok(());
         }
         let (mut wanted, mut result) = (ordinals.iter().copied().peekable(), Ok(()));
-        self.walk(&EpochOrder::new(&self.counts, Shuffle::None, 0, 0), 0, |place, record| {
+        let all = View::all(&self.counts, 0);
+        self.walk(&all, &EpochOrder::new(all.counts(), Shuffle::None, 0, 0), 0, |place, record| {
             result = record.and_then(|record| {
                 let ordinal = self.ordinal(place);
                 match wanted.next_if_eq(&ordinal) {
@@ -139,14 +149,40 @@ impl Samples {
         result
     }
 
+    /// Gives every record of a shard to `f`, with its number. An error is about the record it comes of.
+    pub(super) fn read_shard(&self, shard: usize, mut f: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+        let located = |e: Error, record, offset| e.at_record(record, offset).at_path(self.shard_path(shard));
+        if let Access::Random { .. } = self.shards[shard].access {
+            let mut buffer = Vec::new();
+            for record in 0..self.counts[shard] {
+                let (payload, offset) = self.get(Place { shard, record }, &mut buffer)?;
+                f(record, payload).map_err(|e| located(e, record, offset))?;
+            }
+            return Ok(());
+        }
+        let mut source = RecordSource::open(self.shard_path(shard), self.io, ReadOptions::default())?;
+        while let Some(record) = source.next_record()? {
+            f(record.index, record.payload).map_err(|e| located(e, record.index, record.offset))?;
+        }
+        Ok(())
+    }
+
     /// Walks the samples of an epoch from a position of the stored order on, one shard after the other: for sets with
     /// compressed shards. Gives each with its place, and stops after an error, when `f` says so, or at the end.
-    pub(super) fn walk(&self, order: &EpochOrder, from: u64, mut f: impl FnMut(Place, Result<Record>) -> bool) {
-        for &(shard, first) in order.shards() {
-            if first + self.counts[shard] <= from {
+    pub(super) fn walk(
+        &self,
+        view: &View,
+        order: &EpochOrder,
+        from: u64,
+        mut f: impl FnMut(Place, Result<Record>) -> bool,
+    ) {
+        for &(part, first) in order.parts() {
+            let (shard, records) = (view.part(part).shard, &view.part(part).records);
+            if first + records.len() <= from {
                 continue;
             }
-            let mut record = 0;
+            // Of the records that are wanted, those that have come.
+            let (mut record, mut come) = (0, 0);
             let mut source = match RecordSource::open(&self.shards[shard].path, self.io, ReadOptions::default()) {
                 Ok(source) => source,
                 Err(e) => {
@@ -154,19 +190,26 @@ impl Samples {
                     return;
                 }
             };
-            while record < self.counts[shard] {
+            while come < records.len() {
                 let place = Place { shard, record };
+                // What lies before is read all the same: a compressed shard has no other way to what lies behind.
+                let is_next = records.at(come) == record;
+                let is_wanted = is_next && first + come >= from;
                 let found = source.next_record().and_then(|found| match found {
-                    Some(r) => Ok(Record { index: r.index, offset: r.offset, payload: r.payload.to_vec() }),
+                    Some(r) if is_wanted => {
+                        Ok(Some(Record { index: r.index, offset: r.offset, payload: r.payload.to_vec() }))
+                    }
+                    Some(_) => Ok(None),
                     None => Err(self.ended_early(place)),
                 });
                 let good = found.is_ok();
-                // What lies before is read all the same: a compressed shard has no other way to what lies behind.
-                let wanted = first + record >= from || !good;
-                if (wanted && !f(place, found)) || !good {
+                if found.transpose().is_some_and(|found| !f(place, found)) || !good {
                     return;
                 }
-                record += 1;
+                (record, come) = (record + 1, come + u64::from(is_next));
+            }
+            if *records != Records::Range(0..self.counts[shard]) {
+                continue;
             }
             // The end is met too: what follows the last record is damage, or a manifest that is wrong.
             let end = source.next_record().map(|more| more.is_none());

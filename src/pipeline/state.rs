@@ -86,7 +86,7 @@ impl LoaderState {
 
 /// What the pixels and their order depend on, beside the shards: the op list, the decoder and its version, and how samples
 /// are dealt out.
-pub(super) fn pipeline_hash(pipeline: &Pipeline, options: &LoaderOptions) -> String {
+pub(super) fn pipeline_hash(pipeline: &Pipeline, options: &LoaderOptions, weights: &[f64]) -> String {
     let mut hash = Sha256::new();
     let list = (
         pipeline.decode,
@@ -97,6 +97,7 @@ pub(super) fn pipeline_hash(pipeline: &Pipeline, options: &LoaderOptions) -> Str
         &pipeline.columns,
     );
     hash.update(format!("{:?} {list:?}", options.mode));
+    hash.update(format!("{} {weights:?}", options.select.describe()));
     hash.update(format!("{} {}", Decoder::decoder_name(), Decoder::decoder_version()));
     hex(&hash.finalize()[..16])
 }

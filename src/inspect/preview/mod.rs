@@ -64,7 +64,7 @@ const MOST_VERSIONS: usize = 50;
 pub fn preview(set: &ShardSet, pipeline: &Pipeline, options: &PreviewOptions, job: &Job<'_>) -> Result<ImageBuf<u8>> {
     check(options)?;
     let columns = columns(pipeline, options)?;
-    let samples = Samples::open(&set.shards, job.io)?;
+    let samples = Samples::open(&set.shards, job.io, job.thread_count())?;
     let ordinals = spread(samples.len(), options.samples);
     if ordinals.is_empty() {
         return Err(Error::usage(format!("the set '{}' has no samples", set.name)));

@@ -1,10 +1,12 @@
 //! Which sample comes when: a pure function of seed, epoch and position, in memory that does not grow with the set.
 
+mod deal;
 mod permutation;
 
 use std::ops::Range;
 
 use super::spec::Shuffle;
+pub(super) use deal::{Deal, Dealt};
 use permutation::Permutation;
 
 /// Keeps the keys of shards, windows and runs apart.
@@ -24,8 +26,8 @@ pub(super) struct EpochOrder {
     seed: u64,
     epoch: u64,
     kind: Kind,
-    /// Shards in the order they are read, each with the position of its first sample.
-    shards: Vec<(usize, u64)>,
+    /// Parts in the order they are read, each with the position of its first sample.
+    parts: Vec<(usize, u64)>,
     /// The number of samples.
     len: u64,
 }
@@ -51,34 +53,34 @@ struct Runs {
     count: u64,
 }
 
-/// A sample's place: shard, and record in it.
+/// A sample's place in a view: the part, and which of its samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) shard: usize,
-    pub(super) record: u64,
+pub(super) struct Spot {
+    pub(super) part: usize,
+    pub(super) at: u64,
 }
 
 impl EpochOrder {
-    /// `counts` are the records of each shard.
+    /// `counts` are the samples of each part: a shard, or some of its records.
     pub(super) fn new(counts: &[u64], shuffle: Shuffle, seed: u64, epoch: u64) -> Self {
         let len: u64 = counts.iter().sum();
         let mut indices: Vec<usize> = (0..counts.len()).collect();
         let kind = match shuffle {
             Shuffle::None => Kind::None,
             Shuffle::Buffer(size) => {
-                let shards = Permutation::new(counts.len() as u64, seed, SHARDS, epoch);
-                indices = (0..counts.len() as u64).map(|i| shards.at(i) as usize).collect();
+                let parts = Permutation::new(counts.len() as u64, seed, SHARDS, epoch);
+                indices = (0..counts.len() as u64).map(|i| parts.at(i) as usize).collect();
                 Kind::Buffer(size.max(1))
             }
             Shuffle::Global { run } => Kind::Global(Runs::new(len, run.max(1), seed, epoch)),
         };
         let mut start = 0;
-        let shards = indices.into_iter().map(|i| {
+        let parts = indices.into_iter().map(|i| {
             let first = start;
             start += counts[i];
             (i, first)
         });
-        EpochOrder { shards: shards.collect(), seed, epoch, kind, len }
+        EpochOrder { parts: parts.collect(), seed, epoch, kind, len }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -96,7 +98,7 @@ impl EpochOrder {
         start.min(self.len)..self.len.min(start.saturating_add(size))
     }
 
-    /// The place of a position in the shards laid end to end, in the order they are read, after the shuffle.
+    /// The place of a position in the parts laid end to end, in the order they are read, after the shuffle.
     pub(super) fn stored(&self, position: u64) -> u64 {
         if matches!(self.kind, Kind::None) {
             return position;
@@ -111,21 +113,17 @@ impl EpochOrder {
     }
 
     /// The sample at a position of the epoch.
-    pub(super) fn at(&self, position: u64) -> Place {
-        self.place(self.stored(position))
+    pub(super) fn at(&self, position: u64) -> Spot {
+        let stored = self.stored(position);
+        // The last part that begins at or before the position; empty parts before it begin there too.
+        let at = self.parts.partition_point(|(_, first)| *first <= stored).saturating_sub(1);
+        let (part, first) = self.parts[at];
+        Spot { part, at: stored - first }
     }
 
-    /// The sample at a position of the shards laid end to end.
-    pub(super) fn place(&self, stored: u64) -> Place {
-        // The last shard that begins at or before the position; empty shards before it begin there too.
-        let at = self.shards.partition_point(|(_, first)| *first <= stored).saturating_sub(1);
-        let (shard, first) = self.shards[at];
-        Place { shard, record: stored - first }
-    }
-
-    /// The shards in the order they are read, each with the position of its first sample.
-    pub(super) fn shards(&self) -> &[(usize, u64)] {
-        &self.shards
+    /// The parts in the order they are read, each with the position of its first sample.
+    pub(super) fn parts(&self) -> &[(usize, u64)] {
+        &self.parts
     }
 }
 
@@ -164,15 +162,15 @@ mod tests {
         Shuffle::Global { run: 1000 },
     ];
 
-    fn all(order: &EpochOrder) -> Vec<Place> {
+    fn all(order: &EpochOrder) -> Vec<Spot> {
         (0..order.len()).map(|position| order.at(position)).collect()
     }
 
     #[test]
     fn every_sample_comes_once_in_every_order() {
         let counts = [5, 0, 17, 1, 30];
-        let stored: Vec<Place> =
-            (0..).zip(counts).flat_map(|(shard, n)| (0..n).map(move |record| Place { shard, record })).collect();
+        let stored: Vec<Spot> =
+            (0..).zip(counts).flat_map(|(part, n)| (0..n).map(move |at| Spot { part, at })).collect();
         for shuffle in SHUFFLES {
             for epoch in 0..20 {
                 let order = EpochOrder::new(&counts, shuffle, 3, epoch);
@@ -180,7 +178,7 @@ mod tests {
                 if shuffle == Shuffle::None {
                     assert_eq!(found, stored);
                 }
-                found.sort_by_key(|place| (place.shard, place.record));
+                found.sort_by_key(|spot| (spot.part, spot.at));
                 assert_eq!(found, stored, "{shuffle:?}");
             }
         }
@@ -201,7 +199,7 @@ mod tests {
     fn windows_shuffle_within_and_not_across() {
         let order = EpochOrder::new(&[100], Shuffle::Buffer(10), 0, 0);
         for (i, place) in all(&order).iter().enumerate() {
-            assert_eq!(place.record / 10, i as u64 / 10);
+            assert_eq!(place.at / 10, i as u64 / 10);
         }
     }
 
@@ -212,7 +210,7 @@ mod tests {
         let order = EpochOrder::new(&[len], Shuffle::Global { run }, 2, 0);
         let mut windows = vec![Vec::new(); (len / run + 1) as usize];
         for position in 0..len {
-            windows[(order.at(position).record / run) as usize].push(position / (run * RUNS_IN_WINDOW));
+            windows[(order.at(position).at / run) as usize].push(position / (run * RUNS_IN_WINDOW));
         }
         // The short run moves those behind it, so that a run may lie across the border of two windows.
         assert!(windows.iter().all(|w| w.iter().max().unwrap() - w.iter().min().unwrap() <= 1));

@@ -1,0 +1,165 @@
+//! One look at all records of a set: which of them fulfil a filter, and what their labels are. What was found is kept beside the
+//! shards.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+use super::features::FeatureNames;
+use super::samples::Samples;
+use super::view::record_number;
+use crate::dataset::{ShardWriter, fingerprint};
+use crate::error::Result;
+use crate::example::{ExampleBuilder, ExampleView, Filter, hex};
+use crate::record::{Compression, Shard};
+
+/// What the names of kept scans begin with; as hidden files they are nobody's shards.
+const PREFIX: &str = ".tfrkit-view-";
+
+/// What is looked for.
+pub(super) struct Wanted<'w> {
+    pub(super) filter: Option<&'w Filter>,
+    /// Where the label is found, if it is wanted.
+    pub(super) label: Option<&'w FeatureNames>,
+}
+
+/// The records of a shard that fulfil the filter, and the label of each, if it is wanted.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Found {
+    pub(super) records: Vec<u32>,
+    pub(super) labels: Vec<i64>,
+}
+
+impl Found {
+    /// The label of a record that was found.
+    pub(super) fn label(&self, record: u32) -> i64 {
+        self.records.binary_search(&record).ok().and_then(|at| self.labels.get(at).copied()).unwrap_or(-1)
+    }
+}
+
+/// Looks at all shards.
+///
+/// # Errors
+/// Of reading the records, every CRC verified; of features that are not as the filter takes them; a missing label.
+pub(super) fn scan(samples: &Samples, wanted: &Wanted<'_>, threads: usize) -> Result<Vec<Found>> {
+    in_parallel(threads, samples.counts().len(), |shard| {
+        let kept = Kept::new(samples.shard_path(shard), wanted)?;
+        if let Some(found) = kept.read() {
+            return Ok(found);
+        }
+        let mut found = Found::default();
+        samples.read_shard(shard, |record, payload| {
+            if wanted.filter.map_or(Ok(true), |filter| filter.matches(payload))? {
+                found.records.push(record_number(record)?);
+                if let Some(names) = wanted.label {
+                    found.labels.push(names.label(payload)?);
+                }
+            }
+            Ok(())
+        })?;
+        kept.write(&found);
+        Ok(found)
+    })
+}
+
+/// Does `count` pieces of work on some threads; the results in order, or the error of the first piece that has one.
+pub(super) fn in_parallel<T: Send>(
+    threads: usize,
+    count: usize,
+    work: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<Option<Result<T>>>> = Mutex::new((0..count).map(|_| None).collect());
+    let run = || {
+        loop {
+            let piece = next.fetch_add(1, Ordering::Relaxed);
+            if piece >= count {
+                return;
+            }
+            let result = work(piece);
+            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+            if result.is_err() {
+                // Pieces that have begun are done still, so that the first error is always the same.
+                next.store(count, Ordering::Relaxed);
+            }
+            results[piece] = Some(result);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(count) {
+            scope.spawn(run);
+        }
+        run();
+    });
+    results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
+}
+
+/// The file that a scan of a shard is kept in: one record, an Example of two lists.
+struct Kept(PathBuf);
+
+impl Kept {
+    fn new(shard: &Path, wanted: &Wanted<'_>) -> Result<Self> {
+        let mut hash = Sha256::new();
+        hash.update(fingerprint(shard)?);
+        let filter = wanted.filter.map(Filter::to_string);
+        hash.update(format!("{filter:?} {:?}", wanted.label.map(|names| &names.label)));
+        Ok(Kept(shard.with_file_name(format!("{PREFIX}{}", hex(&hash.finalize()[..16])))))
+    }
+
+    /// What has been kept; nothing where that cannot be read, or is damaged.
+    fn read(&self) -> Option<Found> {
+        if !self.0.is_file() {
+            return None;
+        }
+        let read = || -> Result<Option<Found>> {
+            let shard = Shard::open(&self.0)?;
+            let Some(record) = shard.records().next() else { return Ok(None) };
+            let [records, labels] = ExampleView::new(record?.payload).find(["record", "label"])?;
+            let (Some(records), Some(labels)) = (records, labels) else { return Ok(None) };
+            let records: Vec<i64> = records.int64s()?.collect::<Result<_>>()?;
+            let records = records.into_iter().map(u32::try_from).collect::<std::result::Result<Vec<u32>, _>>();
+            let Ok(records) = records else { return Ok(None) };
+            Ok(Some(Found { records, labels: labels.int64s()?.collect::<Result<_>>()? }))
+        };
+        read().unwrap_or_else(|e| {
+            log::warn!("a kept view is not used: {e}");
+            None
+        })
+    }
+
+    /// Keeps what was found, if the folder can be written.
+    fn write(&self, found: &Found) {
+        let write = || {
+            let mut writer = ShardWriter::create(&self.0, Compression::None)?;
+            let example = ExampleBuilder::new()
+                .int64s("record", found.records.iter().map(|record| i64::from(*record)))
+                .int64s("label", found.labels.iter().copied());
+            writer.write(&example.encode())?;
+            writer.finish()
+        };
+        if let Err(e) = write() {
+            log::debug!("the view is not kept: {e}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn results_come_in_order_and_the_first_error_wins() {
+        for threads in [1, 4] {
+            assert_eq!(in_parallel(threads, 50, Ok).unwrap(), (0..50).collect::<Vec<_>>());
+            let error = in_parallel(threads, 50, |i| match i % 10 {
+                3 => Err(Error::usage(format!("piece {i}"))),
+                _ => Ok(i),
+            });
+            assert_eq!(error.unwrap_err().to_string(), "piece 3");
+        }
+        assert_eq!(in_parallel(4, 0, Ok).unwrap(), [0; 0]);
+    }
+}
