@@ -219,7 +219,7 @@ fn sets_are_mixed_by_weight() {
     assert!(contents(&rest) == contents(&all[17..]));
     let other = LoaderOptions { epochs: 2, seed: 1, resume: Some(state), ..options(Mode::Train, 2) };
     let error = Loader::open_mix(&[(a.clone(), 2.0), (b.clone(), 1.0)], &pipeline, other).err().unwrap();
-    assert!(error.to_string().contains("another pipeline"), "{error}");
+    assert!(error.to_string().contains("another view"), "{error}");
 }
 
 #[test]

@@ -67,8 +67,8 @@ impl SetArgs {
 /// `NAME=WEIGHT`.
 pub(super) fn parse_share(text: &str) -> std::result::Result<(String, f64), String> {
     let (name, weight) = text.split_once('=').ok_or("expected NAME=WEIGHT")?;
-    match weight.parse() {
-        Ok(weight) if weight > 0.0 && f64::is_finite(weight) => Ok((name.to_owned(), weight)),
+    match weight.trim().parse() {
+        Ok(weight) if weight > 0.0 && f64::is_finite(weight) => Ok((name.trim().to_owned(), weight)),
         _ => Err(format!("'{weight}' is no number above 0")),
     }
 }

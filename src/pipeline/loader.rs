@@ -17,7 +17,7 @@ use super::output::{Format, Output};
 use super::samples::Samples;
 use super::scan::{Wanted, scan};
 use super::spec::{BatchSpec, Mode, Pipeline, Shuffle};
-use super::state::{LoaderState, dataset_hash, pipeline_hash};
+use super::state::{LoaderState, dataset_hash, pipeline_hash, view_text};
 use super::view::{Part, Records, Select, View};
 use crate::dataset::ShardSet;
 use crate::error::{Error, Result};
@@ -167,9 +167,8 @@ impl Loader {
         let samples = Samples::open(&shards, options.io, workers)?;
         let course = course(sets, pipeline, &options, &samples, workers)?;
         let plan = plan(sets, pipeline, &options, course.len())?;
-        let weights: Vec<f64> = sets.iter().map(|(_, weight)| *weight).collect();
-        let hash = pipeline_hash(pipeline, &options, &weights);
-        let mut state = LoaderState::new(plan.seed, plan.world, plan.batch, hash, String::new());
+        let (hash, view) = (pipeline_hash(pipeline, &options), view_text(&options.select, sets));
+        let mut state = LoaderState::new(plan.seed, plan.world, plan.batch, hash, view);
         if let Some(resumed) = &options.resume {
             state.dataset = dataset_hash(&shards)?;
             resumed.check(&state)?;

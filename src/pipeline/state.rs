@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::loader::LoaderOptions;
 use super::spec::{BatchSpec, Pipeline};
-use crate::dataset::fingerprint;
+use super::view::Select;
+use crate::dataset::{ShardSet, fingerprint};
 use crate::error::{Error, Result};
 use crate::example::hex;
 use crate::image::Decoder;
@@ -36,11 +37,15 @@ pub struct LoaderState {
     pub pipeline: String,
     /// What tells the shards: a hash of their fingerprints.
     pub dataset: String,
+    /// Which of their samples are streamed, in words; empty for all.
+    #[serde(default)]
+    pub view: String,
 }
 
 impl LoaderState {
-    pub(super) fn new(seed: u64, world: u64, batch: u64, pipeline: String, dataset: String) -> Self {
-        LoaderState { version: VERSION, seed, epoch: 0, step: 0, world, batch, pipeline, dataset }
+    pub(super) fn new(seed: u64, world: u64, batch: u64, pipeline: String, view: String) -> Self {
+        let dataset = String::new();
+        LoaderState { version: VERSION, seed, epoch: 0, step: 0, world, batch, pipeline, dataset, view }
     }
 
     /// Fails unless `now`, what a loader is being opened for, is what the state was taken of.
@@ -57,6 +62,11 @@ impl LoaderState {
         if self.pipeline != now.pipeline {
             let help = "give the pipeline, mode and decoder that it was saved with";
             return differs("pipeline", &self.pipeline, &now.pipeline, help);
+        }
+        if self.view != now.view {
+            let named = |view: &str| if view.is_empty() { "all samples".to_owned() } else { format!("'{view}'") };
+            let (then, now) = (named(&self.view), named(&now.view));
+            return differs("view", &then, &now, "select the samples that it was saved with");
         }
         if self.seed != now.seed {
             return differs("seed", &self.seed, &now.seed, "give the seed that it was saved with");
@@ -86,7 +96,7 @@ impl LoaderState {
 
 /// What the pixels and their order depend on, beside the shards: the op list, the decoder and its version, and how samples
 /// are dealt out.
-pub(super) fn pipeline_hash(pipeline: &Pipeline, options: &LoaderOptions, weights: &[f64]) -> String {
+pub(super) fn pipeline_hash(pipeline: &Pipeline, options: &LoaderOptions) -> String {
     let mut hash = Sha256::new();
     let list = (
         pipeline.decode,
@@ -97,9 +107,18 @@ pub(super) fn pipeline_hash(pipeline: &Pipeline, options: &LoaderOptions, weight
         &pipeline.columns,
     );
     hash.update(format!("{:?} {list:?}", options.mode));
-    hash.update(format!("{} {weights:?}", options.select.describe()));
     hash.update(format!("{} {}", Decoder::decoder_name(), Decoder::decoder_version()));
     hex(&hash.finalize()[..16])
+}
+
+/// Which samples are streamed, in words; nothing for the whole of a set.
+pub(super) fn view_text(select: &Select, sets: &[(ShardSet, f64)]) -> String {
+    let mut parts = vec![select.to_string()];
+    if sets.len() > 1 {
+        parts.extend(sets.iter().map(|(set, weight)| format!("{} shards of weight {weight}", set.shards.len())));
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join(", ")
 }
 
 /// What tells these shards from others, whatever directory they are in.

@@ -1,6 +1,7 @@
 //! What of a set is streamed: some of its records, or all, once or more often.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
 use super::order::Spot;
@@ -39,11 +40,17 @@ impl Default for Select {
     }
 }
 
-impl Select {
-    /// All that the batches depend on, in words.
-    pub(super) fn describe(&self) -> String {
-        let filter = self.filter.as_ref().map(Filter::to_string);
-        format!("{filter:?} {} {:?} {} {}", self.skip, self.take, self.repeat, self.balance)
+/// In words, as a state has it; nothing for the whole set.
+impl fmt::Display for Select {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            self.filter.as_ref().map(|filter| format!("where {filter}")),
+            (self.skip > 0).then(|| format!("skip {}", self.skip)),
+            self.take.map(|take| format!("take {take}")),
+            (self.repeat != 1).then(|| format!("repeat {}", self.repeat)),
+            self.balance.then(|| "balance".to_owned()),
+        ];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
 }
 
