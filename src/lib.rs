@@ -39,6 +39,7 @@ pub mod inspect;
 mod job;
 pub mod pipeline;
 pub mod record;
+mod size;
 mod sys;
 
 pub use error::{Error, ErrorClass, ErrorKind, Location, Result};

@@ -282,7 +282,7 @@ fn shards_that_tensorflow_wrote_are_whole_and_told_apart() {
             "sequence.tfrecord" => (Some(MessageType::SequenceExample), &[]),
             empty if empty.starts_with("empty") => (None, &[]),
             // Their point is to give one name several kinds.
-            "duplicate_keys.tfrecord" | "merged.tfrecord" => {
+            "duplicate_keys.tfrecord" | "merged.tfrecord" | "columns.tfrecord" => {
                 (Some(MessageType::Example), &["kind_mixed", "kind_mixed"])
             }
             _ => (Some(MessageType::Example), &[]),

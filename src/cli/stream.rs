@@ -246,6 +246,8 @@ impl Summary {
             "seconds": self.seconds,
             "images_per_second": self.rate(),
             "bytes": self.counters.bytes,
+            "cache_hits": self.counters.cache_hits,
+            "cache_misses": self.counters.cache_misses,
             "digest": self.digest,
             "workers": self.counters.workers,
             "workers_busy": self.workers_busy(),
@@ -276,6 +278,10 @@ fn print(summary: &Summary, output: &Output) -> Result<()> {
             .collect();
         writeln!(out, "workers: {} ({} threads)", stages.join(", "), counters.workers)?;
         writeln!(out, "consumer: waited {:.0} % of its time", 100.0 * summary.consumer_wait())?;
+        let (hits, misses) = (counters.cache_hits, counters.cache_misses);
+        if hits + misses > 0 {
+            writeln!(out, "cache: {} of {} out of it", hits, count(hits + misses, "sample"))?;
+        }
         if let Some(stage) = counters.limiting() {
             writeln!(out, "most of the work: {}", stage.name())?;
         }

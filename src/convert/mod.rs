@@ -6,5 +6,6 @@ mod prepare;
 mod run;
 mod source;
 
-pub use options::{ConvertOptions, Layout, OnError, Reencode, ShardCount, Verify, parse_size, parse_split};
+pub use crate::size::parse_size;
+pub use options::{ConvertOptions, Layout, OnError, Reencode, ShardCount, Verify, parse_split};
 pub use run::{ConvertReport, ShardReport, Skipped, convert};

@@ -15,3 +15,4 @@ pub use names::{NumberedName, is_shard_name, shard_file_name};
 pub use paths::{ResolvedSets, ShardSet, resolve};
 pub use set_writer::{Existing, SetPlan, SetWriter};
 pub use shard_writer::{ShardSummary, ShardWriter};
+pub(crate) use shard_writer::{is_temporary, write_atomically};

@@ -97,6 +97,12 @@ pub(crate) fn write_atomically(path: &Path, data: &[u8]) -> Result<()> {
     write().map_err(|e| Error::io(path, e))
 }
 
+/// Whether a file is one that is being written, or was when a process died.
+pub(crate) fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') && name.ends_with(TEMP_SUFFIX)
+}
+
 fn temp_beside(path: &Path) -> io::Result<NamedTempFile> {
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
     let mut builder = tempfile::Builder::new();

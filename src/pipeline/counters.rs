@@ -51,6 +51,8 @@ pub(super) struct SharedTimes {
     stages: [AtomicU64; 5],
     consumer_wait: AtomicU64,
     bytes: AtomicU64,
+    cache_hits: AtomicU64,
+    cache_misses: AtomicU64,
 }
 
 impl SharedTimes {
@@ -68,11 +70,18 @@ impl SharedTimes {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    pub(super) fn add_cached(&self, is_hit: bool) {
+        let counter = if is_hit { &self.cache_hits } else { &self.cache_misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn read(&self, workers: usize) -> Counters {
         let seconds = |n: &AtomicU64| n.load(Ordering::Relaxed) as f64 / 1e9;
         let [read, decode, resize, ops, wait] = [0, 1, 2, 3, 4].map(|i| seconds(&self.stages[i]));
-        let bytes = self.bytes.load(Ordering::Relaxed);
-        Counters { workers, read, decode, resize, ops, wait, consumer_wait: seconds(&self.consumer_wait), bytes }
+        let [bytes, cache_hits, cache_misses] =
+            [&self.bytes, &self.cache_hits, &self.cache_misses].map(|n| n.load(Ordering::Relaxed));
+        let consumer_wait = seconds(&self.consumer_wait);
+        Counters { workers, read, decode, resize, ops, wait, consumer_wait, bytes, cache_hits, cache_misses }
     }
 }
 
@@ -95,6 +104,10 @@ pub struct Counters {
     pub consumer_wait: f64,
     /// Bytes of records read.
     pub bytes: u64,
+    /// Samples that were begun from the cache.
+    pub cache_hits: u64,
+    /// Samples that were not in it; 0 without a cache.
+    pub cache_misses: u64,
 }
 
 impl Counters {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::cache::Cache;
 use super::counters::{Counters, SharedTimes, Stage, Times};
 use super::course::Course;
 use super::executor::{Executor, SampleKey};
@@ -17,11 +18,12 @@ use super::feed::{Feed, Item, Plan, read_windows};
 use super::filling::{self, Completed, Extra, Filling, Pool, SampleMeta};
 use super::loader::{OnError, Waited};
 use super::mixer::{BatchKey, MixBatch, Mixer};
-use super::output::{Format, Output, Slot};
+use super::output::{Format, Output, Pixels, Slot};
 use super::samples::Samples;
 use super::view::Place;
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::example::ExampleParser;
+use crate::image::Shape;
 
 /// A record that was left out of the stream.
 #[derive(Debug, Clone)]
@@ -45,6 +47,7 @@ pub(super) struct Making {
     /// Of the columns, if there are any.
     pub(super) parser: Option<ExampleParser>,
     pub(super) mixer: Option<Mixer>,
+    pub(super) cache: Option<Cache>,
 }
 
 /// A worker's own memory.
@@ -166,6 +169,10 @@ impl Engine {
 
     pub(super) fn format(&self) -> Format {
         self.making.format
+    }
+
+    pub(super) fn publish_cache(&self) {
+        self.making.cache.iter().for_each(Cache::publish);
     }
 
     pub(super) fn counters(&self, workers: usize) -> Counters {
@@ -394,10 +401,17 @@ impl Engine {
         let key = item.key.unwrap_or(ordinal);
         // An error of the reader is not one record's: what lies behind it in a compressed shard cannot be had.
         let record = item.record.transpose()?;
+        let cache = self.making.cache.as_ref();
         let made = (|| {
+            let cached = cache.and_then(|cache| cache.get(ordinal, task.epoch));
+            if cache.is_some() {
+                self.times.add_cached(cached.is_some());
+            }
             let (payload, offset) = match &record {
-                None => self.samples.get(place, buffer)?,
                 Some(record) => (&record.payload[..], record.offset),
+                // All that is wanted is in the cache.
+                None if cached.is_some() && self.making.parser.is_none() => (&[][..], self.samples.offset(place)),
+                None => self.samples.get(place, buffer)?,
             };
             self.times.add_bytes(payload.len() as u64);
             let located = |e: Error| e.at_record(place.record, offset).at_path(self.samples.path(place));
@@ -405,19 +419,29 @@ impl Engine {
                 if let Some(mut extra) = task.filling.extra(task.slot) {
                     self.making.take_extra(payload, &mut extra)?;
                 }
-                let found = match executor {
-                    Some(_) => Some(self.making.features.find(payload)?),
-                    None => None,
+                let (image, label) = match (&executor, &cached) {
+                    (Some(_), None) => self.making.features.find(payload).map(|(image, label)| (Some(image), label))?,
+                    (_, cached) => (None, cached.as_ref().map_or(-1, |cached| cached.label)),
                 };
                 times.add(Stage::Read, start.elapsed().as_nanos() as u64);
-                let (Some(executor), Some((image, label))) = (executor, found) else {
-                    return Ok(SampleMeta { label: -1, ordinal, valid: true, skipped: false });
+                let Some(executor) = executor else {
+                    return Ok(SampleMeta { label, ordinal, valid: true, skipped: false });
                 };
                 if let Some(mixer) = &self.making.mixer {
                     mixer.check(label)?;
                 }
+                let format = self.making.format;
                 let key = SampleKey { seed: self.plan.seed, ordinal: key, epoch: task.epoch as u32 };
-                executor.run_into(image.single_bytes()?, key, self.making.format, slot)?;
+                if let Some(cached) = cached {
+                    executor.run_cached(cached, key, format, slot)?;
+                } else if let Some(image) = image {
+                    let keep = |shape: Shape, pixels: Pixels<'_>| {
+                        if let Some(cache) = cache {
+                            cache.put(ordinal, task.epoch, label, shape, pixels);
+                        }
+                    };
+                    executor.run_into(image.single_bytes()?, key, format, slot, keep)?;
+                }
                 Ok(SampleMeta { label, ordinal, valid: true, skipped: false })
             };
             make().map_err(located)

@@ -1,11 +1,13 @@
 //! Runs an op list on one image.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use serde_json::{Map, Value};
 
+use super::cache::Cached;
 use super::counters::{Stage, Times};
-use super::output::{Format, Slot};
+use super::output::{Dtype, Format, Pixels, Slot};
 use super::spec::{Mode, Pipeline};
 use super::step::{Step, compile};
 use super::work::Work;
@@ -53,6 +55,11 @@ pub struct Draw {
 pub struct Executor {
     decoder: Decoder,
     steps: Vec<Step>,
+    /// Steps before the cache, and as what images are kept there; none without a cache.
+    cached: usize,
+    kept: Option<Dtype>,
+    /// Whether images are f32 there.
+    is_float: bool,
     work: Work,
     pub(super) times: Times,
 }
@@ -77,9 +84,14 @@ impl Executor {
 
     fn with(pipeline: &Pipeline, mode: Mode, work: Work) -> Result<Self> {
         pipeline.output_shape(mode)?;
+        let kept = pipeline.cache.as_ref().map(|cache| cache.dtype);
+        let cached = if kept.is_some() { pipeline.cached_ops(mode)? } else { &[] };
         Ok(Executor {
             decoder: Decoder::new(pipeline.decode)?,
             steps: compile(pipeline.ops(mode)?)?,
+            cached: cached.len(),
+            kept,
+            is_float: cached.iter().any(|spec| spec.op.gives_f32()),
             work,
             times: Times::default(),
         })
@@ -88,46 +100,78 @@ impl Executor {
     /// Runs the list on an encoded image. Gives u8 where no op has made it f32. Draws are appended to `draws`.
     pub fn run(&mut self, encoded: &[u8], key: SampleKey, draws: Option<&mut Vec<Draw>>) -> Result<Image> {
         self.decode(encoded)?;
-        self.run_steps(key, draws)
+        self.run_all(key, draws)
     }
 
     /// As [`run`](Self::run), on an image that is decoded already, or was made in some other way.
     pub fn run_image(&mut self, image: Image, key: SampleKey, draws: Option<&mut Vec<Draw>>) -> Result<Image> {
         self.work.set(image);
-        self.run_steps(key, draws)
+        self.run_all(key, draws)
     }
 
-    fn run_steps(&mut self, key: SampleKey, mut draws: Option<&mut Vec<Draw>>) -> Result<Image> {
-        for step in &self.steps {
-            step.run(&mut self.work, key, &mut draws)?;
-        }
+    fn run_all(&mut self, key: SampleKey, mut draws: Option<&mut Vec<Draw>>) -> Result<Image> {
+        self.run_cached_steps(key, &mut draws, |_, _| {})?;
+        self.run_steps(self.cached..self.steps.len(), key, &mut draws)?;
         Ok(self.work.take()?)
     }
 
-    /// Runs the list on an encoded image and writes the result into `slot`, which has exactly the format's values.
-    pub(super) fn run_into(&mut self, encoded: &[u8], key: SampleKey, format: Format, slot: Slot<'_>) -> Result<()> {
+    /// Runs the list on an encoded image and writes the result into `slot`, which has exactly the format's values; gives the
+    /// image for the cache to `keep` on the way, where the pipeline has one.
+    pub(super) fn run_into(
+        &mut self,
+        encoded: &[u8],
+        key: SampleKey,
+        format: Format,
+        slot: Slot<'_>,
+        keep: impl FnOnce(Shape, Pixels<'_>),
+    ) -> Result<()> {
         self.decode(encoded)?;
-        let start = Instant::now();
-        let mut resize_time = 0;
-        for step in &self.steps {
-            let at = Instant::now();
-            step.run(&mut self.work, key, &mut None)?;
-            if step.resizes() {
-                resize_time += at.elapsed().as_nanos() as u64;
-            }
+        self.run_cached_steps(key, &mut None, keep)?;
+        self.finish_into(key, format, slot)
+    }
+
+    /// As [`run_into`](Self::run_into), on an image of the cache.
+    pub(super) fn run_cached(&mut self, cached: Cached, key: SampleKey, format: Format, slot: Slot<'_>) -> Result<()> {
+        self.work.set_cached(cached, self.is_float)?;
+        self.finish_into(key, format, slot)
+    }
+
+    fn run_cached_steps(
+        &mut self,
+        key: SampleKey,
+        draws: &mut Option<&mut Vec<Draw>>,
+        keep: impl FnOnce(Shape, Pixels<'_>),
+    ) -> Result<()> {
+        self.run_steps(0..self.cached, key, draws)?;
+        if let Some(dtype) = self.kept {
+            let start = Instant::now();
+            self.work.keep(dtype, keep)?;
+            self.times.add(Stage::Ops, start.elapsed().as_nanos() as u64);
         }
+        Ok(())
+    }
+
+    fn run_steps(&mut self, range: Range<usize>, key: SampleKey, draws: &mut Option<&mut Vec<Draw>>) -> Result<()> {
+        for step in &self.steps[range] {
+            let start = Instant::now();
+            step.run(&mut self.work, key, draws)?;
+            let stage = if step.resizes() { Stage::Resize } else { Stage::Ops };
+            self.times.add(stage, start.elapsed().as_nanos() as u64);
+        }
+        Ok(())
+    }
+
+    fn finish_into(&mut self, key: SampleKey, format: Format, slot: Slot<'_>) -> Result<()> {
+        self.run_steps(self.cached..self.steps.len(), key, &mut None)?;
+        let start = Instant::now();
         let found = self.work.shape();
         if found != format.shape {
             return Err(wrong_size(found, format.shape));
         }
-        let (at, is_stretched) = (Instant::now(), self.work.is_stretched());
+        let stage = if self.work.is_stretched() { Stage::Resize } else { Stage::Ops };
         self.work.write(slot, format.layout)?;
-        if is_stretched {
-            // A resize on the way into the batch, and what is done on that way.
-            resize_time += at.elapsed().as_nanos() as u64;
-        }
-        self.times.add(Stage::Resize, resize_time);
-        self.times.add(Stage::Ops, (start.elapsed().as_nanos() as u64).saturating_sub(resize_time));
+        // A resize on the way into the batch, and what is done on that way, counts as the resize.
+        self.times.add(stage, start.elapsed().as_nanos() as u64);
         Ok(())
     }
 
@@ -199,18 +243,18 @@ mod tests {
                 let image = executor.run(&picture(), key, None).unwrap().into_f32();
                 let mut slot = vec![0.0; image.pixels().len()];
                 let mut format = Format { shape: image.shape(), dtype: Dtype::F32, layout: Layout::Nhwc };
-                executor.run_into(&picture(), key, format, Slot::F32(&mut slot)).unwrap();
+                executor.run_into(&picture(), key, format, Slot::F32(&mut slot), |_, _| {}).unwrap();
                 assert_eq!(slot, image.pixels());
                 let mut levels = vec![0; slot.len()];
-                executor.run_into(&picture(), key, format, Slot::U8(&mut levels)).unwrap();
+                executor.run_into(&picture(), key, format, Slot::U8(&mut levels), |_, _| {}).unwrap();
                 let rounded: Vec<u8> = slot.iter().map(|v| v.round_ties_even().clamp(0.0, 255.0) as u8).collect();
                 assert_eq!(levels, rounded);
                 format.layout = Layout::Nchw;
                 let plane = image.shape().height * image.shape().width;
                 let planes = |at: usize| at % plane * 3 + at / plane;
-                executor.run_into(&picture(), key, format, Slot::F32(&mut slot)).unwrap();
+                executor.run_into(&picture(), key, format, Slot::F32(&mut slot), |_, _| {}).unwrap();
                 assert!(slot.iter().enumerate().all(|(at, v)| *v == image.pixels()[planes(at)]));
-                executor.run_into(&picture(), key, format, Slot::U8(&mut levels)).unwrap();
+                executor.run_into(&picture(), key, format, Slot::U8(&mut levels), |_, _| {}).unwrap();
                 assert!(levels.iter().enumerate().all(|(at, v)| *v == rounded[planes(at)]));
             }
         }
@@ -237,7 +281,7 @@ mod tests {
         let mut executor = Executor::new(&pipeline(), Mode::Eval).unwrap();
         let format = Format { shape: Shape::new(9, 9, 3), dtype: Dtype::F32, layout: Layout::Nhwc };
         let slot = Slot::F32(&mut [0.0; 243]);
-        let error = executor.run_into(&picture(), SampleKey::default(), format, slot).unwrap_err();
+        let error = executor.run_into(&picture(), SampleKey::default(), format, slot, |_, _| {}).unwrap_err();
         assert!(error.to_string().contains("20x16"), "{error}");
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::buffer::Element;
+use super::cache::Cache;
 use super::counters::{Counters, Times};
 use super::course::Course;
 use super::engine::{Engine, Making, Skipped, Worker};
@@ -119,8 +120,9 @@ impl Stopper {
 /// The batches are a function of shards, pipeline, mode, batch size, seed, rank and world; the number of threads changes
 /// only the speed. An error comes in the place of its batch, names shard, record and offset, and ends the stream.
 /// Dropped early, the loader stops after the images in hand and joins its threads. It holds `prefetch` + 2 batches,
-/// for each thread the pixels of one image, and 8 bytes a record; of a set with compressed shards also up to three windows
-/// of records (of the shuffle's size, or 256), one of which may have to be read to its end before the threads join.
+/// for each thread the pixels of one image, 8 bytes a record, and what the pipeline's [cache](super::CacheSpec) says; of a set
+/// with compressed shards also up to three windows of records (of the shuffle's size, or 256), one of which may have to be
+/// read to its end before the threads join.
 ///
 /// ```no_run
 /// use tfrkit::dataset::resolve;
@@ -162,9 +164,10 @@ impl Loader {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
         };
-        let making = making(pipeline, options.mode)?;
+        let mut making = making(pipeline, options.mode)?;
         let shards: Vec<PathBuf> = sets.iter().flat_map(|(set, _)| set.shards.iter().cloned()).collect();
         let samples = Samples::open(&shards, options.io, workers)?;
+        making.cache = Cache::open(pipeline, options.mode, &shards, samples.len(), options.io)?;
         let course = course(sets, pipeline, &options, &samples, workers)?;
         let plan = plan(sets, pipeline, &options, course.len())?;
         let (hash, view) = (pipeline_hash(pipeline, &options), view_text(&options.select, sets));
@@ -342,8 +345,11 @@ fn making(pipeline: &Pipeline, mode: Mode) -> Result<Making> {
         }
         Output::Columns | Output::Records => {}
     }
+    if pipeline.cache.is_some() && output != Output::Images {
+        return Err(Error::usage_hint("a cache of images, and batches that hold none", "leave [cache] out"));
+    }
     let format = Format { shape, dtype, layout };
-    Ok(Making { output, format, features: pipeline.features.clone(), parser, mixer })
+    Ok(Making { output, format, features: pipeline.features.clone(), parser, mixer, cache: None })
 }
 
 /// Which samples come in which order.
@@ -470,5 +476,6 @@ impl Drop for Loader {
             // A worker's panic has been caught and delivered; there is nobody left to tell.
             let _ = thread.join();
         }
+        self.engine.publish_cache();
     }
 }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod buffer;
+mod cache;
 mod counters;
 mod course;
 mod digest;
@@ -39,7 +40,7 @@ pub use mixer::{BatchKey, MixBatch, Mixer};
 pub use op::{ErasingValue, Op, OpDoc, OpSpec, ParamDoc, Range};
 pub use output::{Dtype, Layout, Output, Pixels};
 pub(crate) use samples::Samples;
-pub use spec::{BatchSpec, Mode, PRESETS, Pipeline, Shuffle};
+pub use spec::{BatchSpec, CacheSpec, CacheStore, Mode, PRESETS, Pipeline, Shuffle};
 pub use state::LoaderState;
 pub(crate) use toml::suggest;
 pub use view::Select;

@@ -8,6 +8,19 @@ use crate::image::{ImageBuf, ImageError, Shape};
 /// Most channels that factors are kept for, as [`LANES`] holds whole pixels of so many.
 pub(super) const MAX_CHANNELS: usize = 4;
 
+/// The image that changes are put off from.
+#[derive(Clone, Copy)]
+pub(super) struct Base<'a, T> {
+    pub(super) shape: Shape,
+    pub(super) pixels: &'a [T],
+}
+
+impl<'a, T> From<&'a ImageBuf<T>> for Base<'a, T> {
+    fn from(image: &'a ImageBuf<T>) -> Self {
+        Base { shape: image.shape(), pixels: image.pixels() }
+    }
+}
+
 /// What is still to be done to a base image.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pending {
@@ -85,6 +98,11 @@ impl Pending {
         }
     }
 
+    /// From u8 to f32, the levels unchanged.
+    pub(super) fn widen(&mut self) {
+        self.affine(|_| (1.0, 0.0));
+    }
+
     /// Then the distance from the channel's mean as it stands, times a factor. All of the base is seen.
     pub(super) fn contrast(&mut self, factor: f32) {
         let affine = self.affine.get_or_insert(Affine::NONE);
@@ -123,11 +141,28 @@ impl Pending {
         Ok(())
     }
 
+    /// As [`move_pixels`](Self::move_pixels), from an image that stays as it is.
+    pub(super) fn move_into<T: Copy + Default>(
+        self,
+        base: Base<'_, T>,
+        out: &mut ImageBuf<T>,
+    ) -> Result<(), ImageError> {
+        let Shape { channels, .. } = base.shape;
+        let shape = Shape::new(self.rect.height, self.rect.width, channels);
+        out.reshape(shape)?;
+        let rows = base.pixels.chunks_exact(base.shape.row_len().max(1)).skip(self.rect.y);
+        for (out, row) in out.pixels_mut().chunks_exact_mut(shape.row_len().max(1)).zip(rows) {
+            out.copy_from_slice(&row[self.rect.x * channels..][..out.len()]);
+        }
+        Pending { rect: Rect::whole(shape), ..self }.move_pixels(out)
+    }
+
     /// Writes the image as it stands, HWC: `dst` has exactly its values.
-    pub(super) fn write<T: Rows + Level>(&self, base: &ImageBuf<T>, dst: &mut [f32]) {
-        let factors = self.factors(base.shape().channels);
+    pub(super) fn write<'a, T: Rows + Level + 'a>(&self, base: impl Into<Base<'a, T>>, dst: &mut [f32]) {
+        let base = base.into();
+        let factors = self.factors(base.shape.channels);
         // An image without pixels has no rows.
-        for (y, out) in dst.chunks_exact_mut((self.rect.width * base.shape().channels).max(1)).enumerate() {
+        for (y, out) in dst.chunks_exact_mut((self.rect.width * base.shape.channels).max(1)).enumerate() {
             self.write_row(base, factors.as_ref(), y, out);
         }
     }
@@ -140,14 +175,14 @@ impl Pending {
     /// Writes row `y` of the image as it stands.
     pub(super) fn write_row<T: Rows + Level>(
         &self,
-        base: &ImageBuf<T>,
+        base: Base<'_, T>,
         factors: Option<&Factors>,
         y: usize,
         out: &mut [f32],
     ) {
-        let row_len = base.shape().row_len();
-        let row = &base.pixels()[self.row(y) * row_len..][..row_len];
-        self.write_part(row, base.shape().channels, factors, out);
+        let row_len = base.shape.row_len();
+        let row = &base.pixels[self.row(y) * row_len..][..row_len];
+        self.write_part(row, base.shape.channels, factors, out);
     }
 
     /// The row of the base image that row `y` is made of.
@@ -174,10 +209,7 @@ impl Pending {
             (None, false) => T::copy_row(row, out),
             (None, true) => mirror(row, out, channels),
             (Some(factors), false) => T::change_row(row, out, factors),
-            (Some(factors), true) => {
-                mirror(row, out, channels);
-                change_in_place(out, factors);
-            }
+            (Some(factors), true) => T::change_mirrored(row, out, factors, channels),
         }
     }
 }
@@ -199,6 +231,7 @@ impl Factors {
 pub(super) trait Rows: Sized {
     fn copy_row(row: &[Self], out: &mut [f32]);
     fn change_row(row: &[Self], out: &mut [f32], factors: &Factors);
+    fn change_mirrored(row: &[Self], out: &mut [f32], factors: &Factors, channels: usize);
 }
 
 impl Rows for f32 {
@@ -209,6 +242,11 @@ impl Rows for f32 {
     fn change_row(row: &[f32], out: &mut [f32], factors: &Factors) {
         change_f32(row, out, factors);
     }
+
+    fn change_mirrored(row: &[f32], out: &mut [f32], factors: &Factors, channels: usize) {
+        mirror(row, out, channels);
+        change_in_place(out, factors);
+    }
 }
 
 impl Rows for u8 {
@@ -218,6 +256,14 @@ impl Rows for u8 {
 
     fn change_row(row: &[u8], out: &mut [f32], factors: &Factors) {
         change_u8(row, out, factors);
+    }
+
+    fn change_mirrored(row: &[u8], out: &mut [f32], factors: &Factors, channels: usize) {
+        if channels == 3 {
+            return change_mirrored_rgb(row, out, factors);
+        }
+        mirror(row, out, channels);
+        change_in_place(out, factors);
     }
 }
 
@@ -238,6 +284,22 @@ avx2! {
 avx2! {
     fn change_u8(row: &[u8], out: &mut [f32], factors: &Factors) {
         change(row, out, factors, f32::from);
+    }
+}
+
+avx2! {
+    /// [`mirror`] and [`change_in_place`] at once, pixels turned in whole vectors.
+    fn change_mirrored_rgb(row: &[u8], out: &mut [f32], factors: &Factors) {
+        let (first, body) = row.as_rchunks::<LANES>();
+        let (out_body, last) = out.as_chunks_mut::<LANES>();
+        for (o, v) in out_body.iter_mut().zip(body.iter().rev()) {
+            let turned: [u8; LANES] = std::array::from_fn(|i| v[LANES - 3 - i / 3 * 3 + i % 3]);
+            for (((o, v), scale), shift) in o.iter_mut().zip(turned).zip(&factors.scale).zip(&factors.shift) {
+                *o = f32::from(v) * scale + shift;
+            }
+        }
+        mirror_pixels::<u8, 3>(first, last);
+        change_in_place(last, factors);
     }
 }
 
@@ -351,6 +413,11 @@ mod tests {
                         ops::crop_to_bounding_box(&mut done, rect).unwrap();
                     }
                 }
+            }
+            if !pending.has_factors() {
+                let mut moved = ImageBuf::empty();
+                pending.move_into((&floats).into(), &mut moved).unwrap();
+                prop_assert_eq!(&moved, &done);
             }
             let mut out = vec![0.0; done.pixels().len()];
             for from_u8 in [false, true] {

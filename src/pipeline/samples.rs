@@ -100,6 +100,14 @@ impl Samples {
         self.shards.iter().all(|s| matches!(s.access, Access::Random { .. }))
     }
 
+    /// Where a sample's record begins; 0 in a compressed shard.
+    pub(super) fn offset(&self, place: Place) -> u64 {
+        match &self.shards[place.shard].access {
+            Access::Random { offsets, .. } => offsets[place.record as usize],
+            Access::Sequential => 0,
+        }
+    }
+
     /// The payload of a sample, and its offset. Only where the set [`is_random`](Self::is_random).
     pub(super) fn get<'a>(&'a self, place: Place, buffer: &'a mut Vec<u8>) -> Result<(&'a [u8], u64)> {
         let Access::Random { access, offsets } = &self.shards[place.shard].access else {

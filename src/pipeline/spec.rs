@@ -1,6 +1,6 @@
 //! The pipeline's spec: `pipeline.toml`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::toml::de::DeTable;
 
@@ -8,7 +8,7 @@ use super::features::FeatureNames;
 use super::feed::Tail;
 use super::op::{Flow, OpSpec};
 use super::output::{Dtype, Layout, Output};
-use super::toml::{OneOrMore, Section};
+use super::toml::{ByteSize, OneOrMore, Section};
 use crate::error::{Error, Result};
 use crate::example::{ColumnLayout, ColumnSpec, ExampleParser, Kind, Values};
 use crate::image::{Channels, Dct, DecodeOptions, Orientation, Shape, Truncated};
@@ -66,6 +66,31 @@ impl Default for BatchSpec {
     }
 }
 
+/// `[cache]`: keeps images as they are before the first op that draws random numbers or ends the range, so that later
+/// epochs neither decode nor resize them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheSpec {
+    /// Where they are kept.
+    pub store: CacheStore,
+    /// The type they are kept as. For u8 (the default) they are rounded there, half to even, in every epoch and whether or
+    /// not a sample is in the cache; f32 leaves values as they are, and takes four times the room. An image that is u8
+    /// there is kept as it is.
+    pub dtype: Dtype,
+    /// The most bytes it takes. Samples that find no room are made anew in every epoch. Default: 4 GiB of memory, 64 GiB
+    /// of a disk.
+    pub max_bytes: u64,
+}
+
+/// Where a cache is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheStore {
+    /// In the memory of one loader; it ends with it.
+    Memory,
+    /// In files below this directory, for later runs on the same shards with the same ops before that point, and for
+    /// several processes at once.
+    Disk(PathBuf),
+}
+
 /// A pipeline: what one `pipeline.toml` says. The same drives training, evaluation and serving.
 ///
 /// ```
@@ -93,6 +118,8 @@ pub struct Pipeline {
     pub features: FeatureNames,
     /// `[shuffle]`, for training.
     pub shuffle: Shuffle,
+    /// `[cache]`; `None` where nothing is kept.
+    pub cache: Option<CacheSpec>,
     /// `[batch]`.
     pub batch: BatchSpec,
     /// `[[column]]`: features that come along with images, or alone with [`Output::Columns`].
@@ -137,6 +164,9 @@ impl Pipeline {
         if let Some(section) = root.section("shuffle")? {
             pipeline.shuffle = shuffle(&section)?;
         }
+        if let Some(section) = root.section("cache")? {
+            pipeline.cache = Some(cache(&section)?);
+        }
         if let Some(section) = root.section("batch")? {
             if section.get::<usize>("size")?.is_some() {
                 pipeline.batch.size = section.require_in("size", "from 1 to 65536", |n| (1..=65_536).contains(n))?;
@@ -145,8 +175,7 @@ impl Pipeline {
             pipeline.batch.tail = section.word("tail", &tails)?;
             let outputs = [("images", Output::Images), ("columns", Output::Columns), ("records", Output::Records)];
             pipeline.batch.output = section.word("output", &outputs)?.unwrap_or_default();
-            pipeline.batch.dtype =
-                section.word("dtype", &[("f32", Dtype::F32), ("u8", Dtype::U8)])?.unwrap_or_default();
+            pipeline.batch.dtype = section.word("dtype", &DTYPES)?.unwrap_or_default();
             let layouts = [("nhwc", Layout::Nhwc), ("nchw", Layout::Nchw)];
             pipeline.batch.layout = section.word("layout", &layouts)?.unwrap_or_default();
             section.finish()?;
@@ -199,6 +228,13 @@ impl Pipeline {
         })
     }
 
+    /// The ops of a mode whose results are the same in every epoch, and can be kept as levels: those before the cache.
+    pub(super) fn cached_ops(&self, mode: Mode) -> Result<&[OpSpec]> {
+        let ops = self.ops(mode)?;
+        let end = ops.iter().position(|spec| spec.is_random() || spec.op.ends_range());
+        Ok(&ops[..end.unwrap_or(ops.len())])
+    }
+
     /// Height, width and channels of what a mode gives, where that does not depend on the image.
     pub fn output_shape(&self, mode: Mode) -> Result<Option<Shape>> {
         let flow = self.flow(mode)?;
@@ -234,6 +270,7 @@ impl Pipeline {
     }
 }
 
+const DTYPES: [(&str, Dtype); 2] = [("f32", Dtype::F32), ("u8", Dtype::U8)];
 const EVAL_HINT: &str = "use the op without `random_` (central_crop for random_crop), without p, or leave it out";
 
 /// Reads an op list, and checks that each op fits where it stands.
@@ -292,6 +329,26 @@ fn decode(section: &Section<'_>) -> Result<DecodeOptions> {
     options.orientation = orientation.unwrap_or_default();
     section.finish()?;
     Ok(options)
+}
+
+fn cache(section: &Section<'_>) -> Result<CacheSpec> {
+    let expected = "\"memory\" or \"disk\"";
+    let is_disk = section.word("mode", &[("memory", false), ("disk", true)])?;
+    let is_disk = is_disk.ok_or_else(|| section.missing("mode", expected))?;
+    let store = match (is_disk, section.get::<String>("dir")?) {
+        (false, None) => CacheStore::Memory,
+        (true, Some(dir)) if !dir.is_empty() => CacheStore::Disk(dir.into()),
+        (true, _) => return Err(section.missing("dir", "the directory of the cache")),
+        (false, Some(_)) => return Err(section.misfit("dir is for mode = \"disk\"", "set the mode, or leave dir out")),
+    };
+    let max_bytes = section.get::<ByteSize>("max_bytes")?;
+    let dtype = section.word("dtype", &DTYPES)?.unwrap_or(Dtype::U8);
+    section.finish()?;
+    Ok(CacheSpec {
+        store,
+        dtype,
+        max_bytes: max_bytes.map_or(if is_disk { 64 << 30 } else { 4 << 30 }, |bytes| bytes.0),
+    })
 }
 
 fn shuffle(section: &Section<'_>) -> Result<Shuffle> {

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::loader::LoaderOptions;
-use super::spec::{BatchSpec, Pipeline};
+use super::output::Dtype;
+use super::spec::{BatchSpec, Mode, Pipeline};
 use super::view::Select;
 use crate::dataset::{ShardSet, fingerprint};
 use crate::error::{Error, Result};
@@ -98,6 +99,8 @@ impl LoaderState {
 /// are dealt out.
 pub(super) fn pipeline_hash(pipeline: &Pipeline, options: &LoaderOptions) -> String {
     let mut hash = Sha256::new();
+    // Where the cache is, and how large, changes no pixel.
+    let kept = pipeline.cache.as_ref().map(|cache| cache.dtype);
     let list = (
         pipeline.decode,
         pipeline.ops(options.mode).unwrap_or_default(),
@@ -105,6 +108,7 @@ pub(super) fn pipeline_hash(pipeline: &Pipeline, options: &LoaderOptions) -> Str
         BatchSpec { size: 0, ..pipeline.batch },
         &pipeline.features,
         &pipeline.columns,
+        kept,
     );
     hash.update(format!("{:?} {list:?}", options.mode));
     hash.update(format!("{} {}", Decoder::decoder_name(), Decoder::decoder_version()));
@@ -119,6 +123,16 @@ pub(super) fn view_text(select: &Select, sets: &[(ShardSet, f64)]) -> String {
     }
     parts.retain(|part| !part.is_empty());
     parts.join(", ")
+}
+
+/// What the images of a disk cache depend on: the ops before it, the decoder, the versions of both, the shards.
+pub(super) fn cache_hash(pipeline: &Pipeline, mode: Mode, dtype: Dtype, shards: &[impl AsRef<Path>]) -> Result<String> {
+    let mut hash = Sha256::new();
+    let what = (pipeline.decode, pipeline.cached_ops(mode)?, &pipeline.features, dtype);
+    hash.update(format!("{VERSION} {what:?} {}", env!("CARGO_PKG_VERSION")));
+    hash.update(format!("{} {}", Decoder::decoder_name(), Decoder::decoder_version()));
+    hash.update(dataset_hash(shards)?);
+    Ok(hex(&hash.finalize()[..16]))
 }
 
 /// What tells these shards from others, whatever directory they are in.

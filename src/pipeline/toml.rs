@@ -6,6 +6,7 @@ use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
 use crate::error::{Error, Result};
+use crate::size::parse_size;
 
 /// A name that is no further than this many edits away is suggested.
 const NEAR: usize = 3;
@@ -304,6 +305,20 @@ impl FromToml for Vec<usize> {
         match value {
             DeValue::Array(items) => items.iter().map(|item| usize::from_toml(item.get_ref())).collect(),
             _ => None,
+        }
+    }
+}
+
+/// A number of bytes, or a size as text.
+pub(super) struct ByteSize(pub(super) u64);
+
+impl FromToml for ByteSize {
+    const EXPECTED: &'static str = "a size, such as \"2GiB\", or a number of bytes";
+
+    fn from_toml(value: &DeValue<'_>) -> Option<Self> {
+        match String::from_toml(value) {
+            Some(text) => parse_size(&text).ok().map(ByteSize),
+            None => u64::from_toml(value).map(ByteSize),
         }
     }
 }

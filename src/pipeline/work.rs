@@ -2,8 +2,9 @@
 
 use std::slice::ChunksExact;
 
-use super::output::{Layout, Slot};
-use super::pending::{MAX_CHANNELS, Pending, change_in_place};
+use super::cache::Cached;
+use super::output::{Dtype, Layout, Pixels, Slot};
+use super::pending::{Base, MAX_CHANNELS, Pending, change_in_place};
 use crate::image::ops::{
     self, Affine, ChannelSums, Fill, FilterScratch, Interpolation, JpegQuality, Level, Normalizer, Rect,
 };
@@ -22,6 +23,8 @@ const RANGE: f32 = 255.0;
 #[derive(Default)]
 pub(super) struct Work {
     u8: ImageBuf<u8>,
+    /// The image in the place of `u8`, where it is in a cache; something is always put off then.
+    cached: Option<Cached>,
     f32: ImageBuf<f32>,
     is_f32: bool,
     /// A bilinear resize of the image that is still to be done.
@@ -115,7 +118,15 @@ impl Work {
     }
 
     fn stored_shape(&self) -> Shape {
-        if self.is_f32 { self.f32.shape() } else { self.u8.shape() }
+        if self.is_f32 { self.f32.shape() } else { self.levels().shape }
+    }
+
+    /// The image as it was before what has been put off, where it is u8.
+    fn levels(&self) -> Base<'_, u8> {
+        match &self.cached {
+            Some(cached) => cached.base(),
+            None => (&self.u8).into(),
+        }
     }
 
     /// Whether the image as it stands is f32.
@@ -157,17 +168,23 @@ impl Work {
         self.settle_stretch()?;
         let Some(pending) = self.pending.take() else { return Ok(()) };
         let Rect { height, width, .. } = pending.rect;
+        let shape = Shape::new(height, width, self.base_shape().channels);
         if !pending.has_factors() {
+            if let Some(cached) = self.cached.take() {
+                return pending.move_into(cached.base(), &mut self.u8);
+            }
             return match self.is_f32 {
                 true => pending.move_pixels(&mut self.f32),
                 false => pending.move_pixels(&mut self.u8),
             };
         }
-        self.spare_f32.reshape(Shape::new(height, width, self.base_shape().channels))?;
+        let mut out = std::mem::take(&mut self.spare_f32);
+        out.reshape(shape)?;
         match self.is_f32 {
-            true => pending.write(&self.f32, self.spare_f32.pixels_mut()),
-            false => pending.write(&self.u8, self.spare_f32.pixels_mut()),
+            true => pending.write(&self.f32, out.pixels_mut()),
+            false => pending.write(self.levels(), out.pixels_mut()),
         }
+        (self.cached, self.spare_f32) = (None, out);
         self.now_f32();
         Ok(())
     }
@@ -185,7 +202,7 @@ impl Work {
             (Slot::F32(slot), Layout::Nhwc) => {
                 match self.is_f32 {
                     true => pending.write(&self.f32, slot),
-                    false => pending.write(&self.u8, slot),
+                    false => pending.write(self.levels(), slot),
                 }
                 return Ok(());
             }
@@ -193,23 +210,25 @@ impl Work {
         };
         // Row by row by way of one that is still in the cache.
         let factors = pending.factors(channels);
-        self.row.resize(width * channels, 0.0);
+        let mut values = std::mem::take(&mut self.row);
+        values.resize(width * channels, 0.0);
         for y in 0..height {
             match self.is_f32 {
-                true => pending.write_row(&self.f32, factors.as_ref(), y, &mut self.row),
-                false => pending.write_row(&self.u8, factors.as_ref(), y, &mut self.row),
+                true => pending.write_row((&self.f32).into(), factors.as_ref(), y, &mut values),
+                false => pending.write_row(self.levels(), factors.as_ref(), y, &mut values),
             }
-            let row = self.row.chunks_exact(channels);
+            let row = values.chunks_exact(channels);
             match (&mut slot, layout) {
                 (Slot::F32(slot), _) => to_planes(row, slot, y, height, channels, |v| v),
                 (Slot::U8(slot), Layout::Nchw) => to_planes(row, slot, y, height, channels, u8::round),
                 (Slot::U8(slot), Layout::Nhwc) => {
-                    for (out, v) in slot[y * self.row.len()..].iter_mut().zip(&self.row) {
+                    for (out, v) in slot[y * values.len()..].iter_mut().zip(&values) {
                         *out = u8::round(*v);
                     }
                 }
             }
         }
+        self.row = values;
         Ok(())
     }
 
@@ -248,7 +267,7 @@ impl Work {
 
     /// Puts an image in.
     pub(super) fn set(&mut self, image: Image) {
-        (self.stretch, self.pending) = (None, None);
+        (self.stretch, self.pending, self.cached) = (None, None, None);
         match image {
             Image::F32(image) => (self.f32, self.is_f32) = (image, true),
             Image::U8(image) => (self.u8, self.is_f32) = (image, false),
@@ -266,8 +285,44 @@ impl Work {
 
     /// The buffer for a decoded image, which takes the place of the last.
     pub(super) fn decoded(&mut self) -> &mut ImageBuf<u8> {
-        (self.stretch, self.pending, self.is_f32) = (None, None, false);
+        (self.stretch, self.pending, self.cached, self.is_f32) = (None, None, None, false);
         &mut self.u8
+    }
+
+    /// Gives the image to `keep` as a cache has it: rounded to u8, half to even, unless it may be f32. The ops that follow
+    /// take it for what it was, of f32 if that is it.
+    pub(super) fn keep(&mut self, dtype: Dtype, keep: impl FnOnce(Shape, Pixels<'_>)) -> Result<()> {
+        self.settle()?;
+        match (self.is_f32, dtype) {
+            (false, _) => keep(self.u8.shape(), Pixels::U8(self.u8.pixels())),
+            (true, Dtype::F32) => keep(self.f32.shape(), Pixels::F32(self.f32.pixels())),
+            (true, Dtype::U8) => {
+                ops::levels_to_u8(&self.f32, &mut self.u8)?;
+                keep(self.u8.shape(), Pixels::U8(self.u8.pixels()));
+                self.is_f32 = false;
+                self.put_off(Pending::widen)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins with an image of a cache, which was f32 there if `is_float`.
+    pub(super) fn set_cached(&mut self, cached: Cached, is_float: bool) -> Result<()> {
+        self.decoded();
+        if cached.dtype == Dtype::F32 {
+            self.f32.reshape(cached.shape)?;
+            for (v, bytes) in self.f32.pixels_mut().iter_mut().zip(cached.pixels.as_chunks().0) {
+                *v = f32::from_le_bytes(*bytes);
+            }
+            self.is_f32 = true;
+            return Ok(());
+        }
+        self.cached = Some(cached);
+        self.put_off(|pending| {
+            if is_float {
+                pending.widen()
+            }
+        })
     }
 
     /// The result of an op stands in the spare f32 image.
@@ -292,7 +347,7 @@ impl Work {
     fn seen(&mut self) -> Result<Rect> {
         self.settle_stretch()?;
         match self.pending.take() {
-            Some(pending) if pending.is_crop() => Ok(pending.rect),
+            Some(pending) if pending.is_crop() && self.cached.is_none() => Ok(pending.rect),
             pending => {
                 self.pending = pending;
                 self.settle()?;
@@ -441,11 +496,12 @@ impl Work {
             // It is known when the rows have been made.
             return self.put_off(|pending| pending.contrast(factor));
         }
-        if !self.is_f32 {
-            self.settle()?;
-        }
         let mut means = [0.0; MAX_CHANNELS];
-        ops::channel_means(&self.f32, means.get_mut(..self.f32.shape().channels).unwrap_or_default())?;
+        let seen = means.get_mut(..self.base_shape().channels).unwrap_or_default();
+        match self.is_f32 {
+            true => ops::channel_means(&self.f32, seen)?,
+            false => ops::level_means(self.levels().pixels, seen),
+        }
         self.put_off(|pending| {
             pending.contrast(factor);
             pending.know_means(|c| means[c]);

@@ -233,12 +233,22 @@ pub(super) fn means(values: &[f32], means: &mut [f32]) {
 
 /// The mean of each channel, as floats in [0, 1]; 0 without pixels. The sums are exact.
 pub(super) fn unit_means(levels: &[u8], means: &mut [f32]) {
+    scaled_means(levels, 255.0, means);
+}
+
+/// The mean of each channel; 0 without pixels. The sums are exact.
+pub(crate) fn level_means(levels: &[u8], means: &mut [f32]) {
+    scaled_means(levels, 1.0, means);
+}
+
+/// The mean of each channel, through `range`.
+fn scaled_means(levels: &[u8], range: f64, means: &mut [f32]) {
     let channels = means.len();
     means.fill(0.0);
     if levels.is_empty() || channels == 0 {
         return;
     }
-    let all = (levels.len() / channels) as f64 * 255.0;
+    let all = (levels.len() / channels) as f64 * range;
     let mut totals = [0; LEVEL_LANES];
     if channels <= MAX_LANE_CHANNELS {
         level_sums(levels, &mut totals);

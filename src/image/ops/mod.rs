@@ -36,7 +36,7 @@ pub use geometry::{Rect, central_crop, central_crop_rect, crop_to_bounding_box, 
 pub use histogram::{autocontrast, autocontrast_u8, equalize, equalize_u8};
 pub use hsv::{adjust_hue, adjust_hue_u8, adjust_saturation, adjust_saturation_u8};
 pub use jpeg_quality::{Idct, JpegQuality};
-pub(crate) use lanes::{ChannelSums, LANES, lanes};
+pub(crate) use lanes::{ChannelSums, LANES, lanes, level_means};
 pub use level::Level;
 pub use levels::{invert, invert_u8, posterize, posterize_u8, solarize, solarize_u8};
 pub use noise::{gaussian_noise, gaussian_noise_u8, salt_and_pepper};
