@@ -3,11 +3,13 @@
 Not run by itself.
 """
 
+import argparse
 import json
 import os
 import re
 import struct
 import sys
+import time
 from pathlib import Path
 
 IGNORED = {"Thumbs.db", "desktop.ini"}
@@ -144,6 +146,44 @@ def compression_of(path):
     return {".gz": "GZIP", ".zlib": "ZLIB"}.get(Path(path).suffix, "")
 
 
+def encoded_images(files):
+    """The JPEGs of shards as byte strings, by the Python package `tfrecord`."""
+    from tfrecord.reader import tfrecord_loader
+    return [bytes(r["image/encoded"]) for f in files for r in tfrecord_loader(f, None, {"image/encoded": "byte"})]
+
+
+# --- the peers that stream ---
+
+def stream_args(doc, pipelines, **extra):
+    """What every peer that streams takes; `extra` adds flags with their settings."""
+    ap = argparse.ArgumentParser(description=doc.splitlines()[0])
+    ap.add_argument("files", nargs="+")
+    ap.add_argument("--pipeline", choices=list(pipelines), default="article")
+    ap.add_argument("--epochs", type=int, default=2)
+    ap.add_argument("--warmup", type=int, default=1, help="epochs run before the clock starts")
+    ap.add_argument("--threads", type=int, default=os.cpu_count())
+    ap.add_argument("--batch", type=int, default=32)
+    for name, settings in extra.items():
+        ap.add_argument(f"--{name}", **settings)
+    args = ap.parse_args()
+    args.files = shard_args(args.files)
+    return args
+
+
+def run_epochs(args, epoch):
+    """Runs epochs, each of which yields the sizes of its batches, and prints what those behind the warm-up came to."""
+    images = seconds = 0
+    rates = []
+    for i in range(args.warmup + args.epochs):
+        t = time.perf_counter()
+        n = sum(epoch())
+        t = time.perf_counter() - t
+        if i >= args.warmup:
+            images, seconds = images + n, seconds + t
+            rates.append(n / t)
+    emit(images=images, seconds=seconds, images_per_second=images / seconds, epochs=rates)
+
+
 # --- output ---
 
 def emit(**fields):
@@ -153,7 +193,7 @@ def emit(**fields):
 # --- the peer's pipelines, as PEERS says they are run fairly ---
 
 def tf_image_pipeline(tf, files, pipeline, batch=32, shuffle=1000, decode_dct=""):
-    """tf.data from shards to f32 batches: 'article', 'eval', 'eval224' or 'rrc' (see peer_stream.py)."""
+    """tf.data from shards to f32 batches: 'article', 'eval', 'eval224', 'rrc' or 'cached' (see peer_stream.py)."""
     spec = {"image/encoded": tf.io.FixedLenFeature([], tf.string), "image/class/label": tf.io.FixedLenFeature([], tf.int64)}
 
     def finish(image):
@@ -163,11 +203,19 @@ def tf_image_pipeline(tf, files, pipeline, batch=32, shuffle=1000, decode_dct=""
         ex = tf.io.parse_single_example(record, spec)
         image = tf.io.decode_jpeg(ex["image/encoded"], channels=3, dct_method=decode_dct)
         image = tf.image.resize(image, [256, 256])                 # f32, levels 0..255
+        return augment(image, ex["image/class/label"])
+
+    def augment(image, label):
         image = tf.image.random_flip_left_right(image)
         image = tf.image.random_brightness(image, 0.2 * 255)
         image = tf.image.random_contrast(image, 0.8, 1.2)
         image = tf.image.random_crop(image, [224, 224, 3])
-        return finish(image), ex["image/class/label"]
+        return finish(image), label
+
+    def resized(record):
+        ex = tf.io.parse_single_example(record, spec)
+        image = tf.io.decode_jpeg(ex["image/encoded"], channels=3, dct_method=decode_dct)
+        return tf.cast(tf.round(tf.image.resize(image, [256, 256])), tf.uint8), ex["image/class/label"]
 
     def evaluate(record):
         ex = tf.io.parse_single_example(record, spec)
@@ -191,9 +239,13 @@ def tf_image_pipeline(tf, files, pipeline, batch=32, shuffle=1000, decode_dct=""
         image = tf.image.resize(image, [224, 224])
         return finish(tf.image.random_flip_left_right(image)), ex["image/class/label"]
 
-    fn = {"article": article, "eval": evaluate, "eval224": evaluate224, "rrc": rrc}[pipeline]
     ds = tf.data.TFRecordDataset(files, compression_type=compression_of(files[0]), num_parallel_reads=AUTOTUNE,
                                  buffer_size=8 << 20)
-    if pipeline in ("article", "rrc"):
+    if pipeline == "cached":
+        ds = ds.map(resized, num_parallel_calls=AUTOTUNE).cache()
+        fn = lambda image, label: augment(tf.cast(image, tf.float32), label)  # noqa: E731
+    else:
+        fn = {"article": article, "eval": evaluate, "eval224": evaluate224, "rrc": rrc}[pipeline]
+    if pipeline in ("article", "rrc", "cached"):
         ds = ds.shuffle(shuffle)
     return ds.map(fn, num_parallel_calls=AUTOTUNE).batch(batch).prefetch(AUTOTUNE)

@@ -1,17 +1,15 @@
 """Images a second out of DALI's CPU pipeline, from shards with index files.
 
-Run:  python bench/peer_dali.py FILES_OR_FOLDERS... --pipeline article|eval|eval224|rrc [--epochs 2] [--threads 2]
+Run:  python bench/peer_dali.py FILES_OR_FOLDERS... --pipeline article|eval|eval224|rrc [--epochs 2] [--threads N]
 The pipelines are those of peer_stream.py; DALI's contrast turns about 127.5 and not about the image's mean. f32 batches of 32, HWC.
-Index files are made in a temporary folder. Prints {"images", "seconds", "images_per_second"}; one warm-up epoch is left out.
+Index files are made in a temporary folder. Prints {"images", "seconds", "images_per_second"}.
 """
 
-import argparse
 import os
 import struct
 import tempfile
-import time
 
-from common import emit, shard_args
+from common import run_epochs, stream_args
 
 
 def write_index(shard, path):
@@ -26,15 +24,8 @@ def write_index(shard, path):
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    ap.add_argument("files", nargs="+")
-    ap.add_argument("--pipeline", choices=["article", "eval", "eval224", "rrc"], default="article")
-    ap.add_argument("--epochs", type=int, default=2)
-    ap.add_argument("--threads", type=int, default=os.cpu_count())
-    ap.add_argument("--batch", type=int, default=32)
-    args = ap.parse_args()
-    files = shard_args(args.files)
-
+    args = stream_args(__doc__, ["article", "eval", "eval224", "rrc"])
+    files = args.files
     from nvidia.dali import fn, pipeline_def, types
     from nvidia.dali import tfrecord as tfrec
 
@@ -71,15 +62,9 @@ def main():
         p = pipe()
         p.build()
         steps = -(-p.epoch_size("reader") // args.batch)
-        for _ in range(steps):
-            p.run()
-        t = time.perf_counter()
-        for _ in range(args.epochs * steps):
-            images, _ = p.run()
-        seconds = time.perf_counter() - t
-    assert tuple(images.as_tensor().shape()) == (args.batch, 224, 224, 3)
-    n = args.epochs * steps * args.batch
-    emit(images=n, seconds=seconds, images_per_second=n / seconds)
+        images, _ = p.run()
+        assert tuple(images.as_tensor().shape()) == (args.batch, 224, 224, 3)
+        run_epochs(args, lambda: (len(p.run()[0]) for _ in range(steps)))
 
 
 if __name__ == "__main__":

@@ -361,3 +361,28 @@ fn a_shard_that_changes_in_mid_run_is_no_hang() {
         }
     }
 }
+
+#[test]
+fn the_command_tells_how_long_a_device_would_have_stood_idle() {
+    let tmp = tempfile::tempdir().unwrap();
+    set(tmp.path(), "none");
+    let out = tmp.path().join("none");
+    let spec = tmp.path().join("p.toml");
+    fs::write(&spec, SPEC).unwrap();
+    let args = ["stream", text(&out), "--pipeline", text(&spec), "--epochs", "2"];
+    let (_, json) = tfr_json(&[&args[..], &["--step-ms", "5"]].concat());
+    let idle = json["idle"].as_f64().unwrap();
+    assert!((0.0..1.0).contains(&idle) && json["idle"] == json["consumer_wait"], "{json}");
+    assert!(json["seconds"].as_f64().unwrap() > 12.0 * 0.005);
+    let epochs: Vec<[&serde_json::Value; 2]> =
+        json["epochs"].as_array().unwrap().iter().map(|e| [&e["epoch"], &e["images"]]).collect();
+    assert_eq!(epochs, [[&json!(0), &json!(48)], [&json!(1), &json!(48)]]);
+    let seconds: f64 = json["epochs"].as_array().unwrap().iter().map(|e| e["seconds"].as_f64().unwrap()).sum();
+    assert!(seconds <= json["seconds"].as_f64().unwrap());
+    let (_, json) = tfr_json(&args);
+    assert_eq!(json["idle"], json!(null), "nothing was played");
+    // Nobody watches a pipe.
+    let plain = tfr().args(args).args(["--step-ms", "5"]).assert().success().stderr("");
+    let said = String::from_utf8(plain.get_output().stdout.clone()).unwrap();
+    assert!(said.contains("a device of 5 ms a step would have stood idle "), "{said}");
+}

@@ -8,6 +8,7 @@ mod demo;
 mod index;
 mod info;
 mod interrupt;
+mod live;
 mod logger;
 mod npy;
 mod output;

@@ -69,6 +69,11 @@ impl Output {
         Ok(writeln!(io::stdout(), "{line}")?)
     }
 
+    /// Whether somebody watches: there is a terminal, and neither silence nor JSON was asked for.
+    pub(super) fn is_watched(&self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
+    }
+
     /// A progress bar over bytes, seen on a terminal only.
     pub(super) fn bytes_bar(&self, what: &'static str) -> ProgressBar {
         let bar = ProgressBar::new(0);

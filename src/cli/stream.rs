@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tfrkit::example::{Column, Values};
 use tfrkit::pipeline::{
@@ -15,11 +16,14 @@ use tfrkit::{Error, ErrorKind, Result};
 
 use super::args::{GlobalArgs, ModeArg, PipelineArgs, SelectArgs, SetArgs, parse_share};
 use super::convert::OnErrorArg;
+use super::live::{self, Live};
 use super::output::{Output, count, human_bytes, shown, write_whole};
 use super::{BAD_DATA, Done, GOOD, interrupt, npy};
 
 /// Ctrl-C is looked for this often.
 const POLL: Duration = Duration::from_millis(50);
+/// Of so many epochs at most the times are listed, so that a stream without end stays small.
+const LISTED_EPOCHS: usize = 1000;
 
 /// Stream decoded, augmented batches out of shards, and say how fast
 #[derive(clap::Args)]
@@ -57,7 +61,7 @@ pub(super) struct Args {
     /// Print the SHA-256 of all samples in order
     #[arg(long)]
     digest: bool,
-    /// Play a consumer that works MS milliseconds on each batch
+    /// Play a consumer that works MS milliseconds on each batch, and tell how long it stands idle
     #[arg(long, value_name = "MS", default_value_t = 0)]
     step_ms: u64,
     /// Write each batch as arrays into DIR, numbered from the first of the first epoch
@@ -77,12 +81,23 @@ pub(super) struct Args {
     max_errors: u64,
 }
 
+/// What an epoch came to.
+#[derive(Serialize)]
+struct EpochTime {
+    epoch: u64,
+    images: u64,
+    seconds: f64,
+}
+
 /// What the stream came to.
 #[derive(Default)]
 struct Summary {
     images: u64,
     batches: u64,
     seconds: f64,
+    /// The first one's time begins with the workers.
+    epochs: Vec<EpochTime>,
+    step_ms: u64,
     digest: Option<String>,
     counters: Counters,
     /// Records left out of the batches that were given.
@@ -117,11 +132,13 @@ pub(super) fn run(args: &Args, global: &GlobalArgs, output: &Output) -> Done {
     if let Some(dir) = &args.save_npy {
         std::fs::create_dir_all(dir).map_err(|e| Error::from(e).at_path(dir))?;
     }
+    let begin = options.resume.as_ref().map_or((0, 0), |state| (state.epoch, state.step));
     let mut loader = Loader::open_mix(&sets, &pipeline, options)?;
+    let live = Live::new(output, batches_left(&loader, args, begin));
     // From here on there are files that are to be whole.
     let stop = interrupt::flag();
     at_once.store(false, Ordering::Relaxed);
-    let summary = consume(&mut loader, args, &stop)?;
+    let summary = consume(&mut loader, args, live, &stop)?;
     if let Some(path) = &args.save_state {
         let text = loader.state()?.to_json();
         write_whole(path, |file| writeln!(file, "{text}"))?;
@@ -138,23 +155,26 @@ fn read_state(path: &Path) -> Result<LoaderState> {
     LoaderState::from_json(&text).map_err(|e| e.at_path(path))
 }
 
-fn consume(loader: &mut Loader, args: &Args, stop: &AtomicBool) -> Result<Summary> {
+fn consume(loader: &mut Loader, args: &Args, mut live: Live, stop: &AtomicBool) -> Result<Summary> {
     let start = Instant::now();
     let mut digest = args.digest.then(BatchDigest::default);
     let mut summary = Summary::default();
     let mut left_out = BTreeSet::new();
+    let mut last = start;
     while args.steps.is_none_or(|most| summary.batches < most) {
         // Before a batch is taken: the state would be behind it.
         if stop.load(Ordering::Relaxed) {
             summary.interrupted = true;
             break;
         }
+        live.show(loader, summary.batches, summary.images);
         let batch = match loader.next_timeout(POLL)? {
             Waited::Batch(batch) => batch,
             Waited::TimedOut => continue,
             Waited::End => break,
         };
-        summary.images += batch.valid().iter().filter(|valid| **valid).count() as u64;
+        let images = batch.valid().iter().filter(|valid| **valid).count() as u64;
+        summary.images += images;
         left_out.extend(batch.ordinals().iter().zip(batch.valid()).filter(|(_, valid)| !**valid).map(|(n, _)| *n));
         if let Some(digest) = &mut digest {
             digest.update(&batch);
@@ -164,17 +184,29 @@ fn consume(loader: &mut Loader, args: &Args, stop: &AtomicBool) -> Result<Summar
         }
         summary.batches += 1;
         work(Duration::from_millis(args.step_ms), stop);
+        let now = Instant::now();
+        summary.count(batch.epoch(), images, now.duration_since(last).as_secs_f64());
+        last = now;
     }
+    drop(live);
     // Workers are ahead: what they have met in batches that nobody has asked for is left to the run that asks.
     let skipped = loader.skipped().into_iter().filter(|skipped| left_out.contains(&skipped.ordinal));
     let skipped: BTreeMap<u64, Skipped> = skipped.map(|skipped| (skipped.ordinal, skipped)).collect();
     Ok(Summary {
         seconds: start.elapsed().as_secs_f64(),
+        step_ms: args.step_ms,
         digest: digest.map(BatchDigest::finish),
         counters: loader.counters(),
         skipped: skipped.into_values().collect(),
         ..summary
     })
+}
+
+/// How many batches are left of an epoch and step on, if there is an end.
+fn batches_left(loader: &Loader, args: &Args, (epoch, step): (u64, u64)) -> Option<u64> {
+    let epochs = (args.epochs > 0).then(|| args.epochs.saturating_sub(epoch));
+    let left = epochs.map(|epochs| epochs.saturating_mul(loader.steps_per_epoch()).saturating_sub(step));
+    args.steps.map_or(left, |most| Some(left.map_or(most, |left| left.min(most))))
 }
 
 /// Plays a consumer that works on a batch.
@@ -221,6 +253,17 @@ fn array_shape(column: &Column) -> Vec<usize> {
 }
 
 impl Summary {
+    /// Adds a batch to its epoch.
+    fn count(&mut self, epoch: u64, images: u64, seconds: f64) {
+        if self.epochs.last().is_none_or(|last| last.epoch != epoch) && self.epochs.len() < LISTED_EPOCHS {
+            self.epochs.push(EpochTime { epoch, images: 0, seconds: 0.0 });
+        }
+        if let Some(last) = self.epochs.last_mut().filter(|last| last.epoch == epoch) {
+            last.images += images;
+            last.seconds += seconds;
+        }
+    }
+
     fn rate(&self) -> f64 {
         self.images as f64 / self.seconds.max(1e-9)
     }
@@ -233,6 +276,11 @@ impl Summary {
     /// The share of its time that the consumer waited.
     fn consumer_wait(&self) -> f64 {
         self.counters.consumer_wait / self.seconds.max(1e-9)
+    }
+
+    /// The share of the time that the played consumer stood idle.
+    fn idle(&self) -> Option<f64> {
+        (self.step_ms > 0).then(|| self.consumer_wait())
     }
 
     fn to_json(&self) -> Value {
@@ -252,6 +300,9 @@ impl Summary {
             "workers": self.counters.workers,
             "workers_busy": self.workers_busy(),
             "consumer_wait": self.consumer_wait(),
+            "idle": self.idle(),
+            "limit": live::limit(&self.counters, self.seconds),
+            "epochs": self.epochs,
             "stages": stages,
             "skipped": skipped,
         })
@@ -270,20 +321,15 @@ fn print(summary: &Summary, output: &Output) -> Result<()> {
             summary.rate(),
             human_bytes((counters.bytes as f64 / summary.seconds.max(1e-9)) as u64),
         )?;
-        let stages: Vec<String> = Stage::ALL
-            .iter()
-            .map(|s| {
-                format!("{} {:.0} %", s.name(), 100.0 * counters.of(*s) / (counters.busy() + counters.wait).max(1e-9))
-            })
-            .collect();
-        writeln!(out, "workers: {} ({} threads)", stages.join(", "), counters.workers)?;
-        writeln!(out, "consumer: waited {:.0} % of its time", 100.0 * summary.consumer_wait())?;
+        writeln!(out, "{}", live::workers(counters))?;
+        writeln!(out, "{}", live::consumer(counters, summary.seconds))?;
         let (hits, misses) = (counters.cache_hits, counters.cache_misses);
         if hits + misses > 0 {
             writeln!(out, "cache: {} of {} out of it", hits, count(hits + misses, "sample"))?;
         }
-        if let Some(stage) = counters.limiting() {
-            writeln!(out, "most of the work: {}", stage.name())?;
+        if let Some(idle) = summary.idle() {
+            let step = summary.step_ms;
+            writeln!(out, "a device of {step} ms a step would have stood idle {:.1} % of the time", 100.0 * idle)?;
         }
         if let Some(digest) = &summary.digest {
             writeln!(out, "digest: {digest}")?;

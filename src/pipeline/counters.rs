@@ -81,7 +81,8 @@ impl SharedTimes {
         let [bytes, cache_hits, cache_misses] =
             [&self.bytes, &self.cache_hits, &self.cache_misses].map(|n| n.load(Ordering::Relaxed));
         let consumer_wait = seconds(&self.consumer_wait);
-        Counters { workers, read, decode, resize, ops, wait, consumer_wait, bytes, cache_hits, cache_misses }
+        let times = Counters { workers, read, decode, resize, ops, wait, consumer_wait, ..Counters::default() };
+        Counters { bytes, cache_hits, cache_misses, ..times }
     }
 }
 
@@ -108,12 +109,40 @@ pub struct Counters {
     pub cache_hits: u64,
     /// Samples that were not in it; 0 without a cache.
     pub cache_misses: u64,
+    /// Finished batches that wait for the consumer now.
+    pub queue: usize,
+    /// Batches that wait or are being filled now.
+    pub in_flight: usize,
 }
 
 impl Counters {
     /// Seconds that workers worked, summed.
     pub fn busy(&self) -> f64 {
         self.read + self.decode + self.resize + self.ops
+    }
+
+    /// What has come since an earlier reading of the same loader: times and bytes are the difference, the queue is as it
+    /// stands.
+    ///
+    /// ```
+    /// use tfrkit::pipeline::Counters;
+    ///
+    /// let (then, now) = (Counters { decode: 2.0, ..Default::default() }, Counters { decode: 5.0, ..Default::default() });
+    /// assert_eq!(now.since(&then).decode, 3.0);
+    /// ```
+    pub fn since(&self, earlier: &Counters) -> Counters {
+        Counters {
+            read: self.read - earlier.read,
+            decode: self.decode - earlier.decode,
+            resize: self.resize - earlier.resize,
+            ops: self.ops - earlier.ops,
+            wait: self.wait - earlier.wait,
+            consumer_wait: self.consumer_wait - earlier.consumer_wait,
+            bytes: self.bytes.saturating_sub(earlier.bytes),
+            cache_hits: self.cache_hits.saturating_sub(earlier.cache_hits),
+            cache_misses: self.cache_misses.saturating_sub(earlier.cache_misses),
+            ..*self
+        }
     }
 
     /// Seconds of a stage.

@@ -176,7 +176,9 @@ impl Engine {
     }
 
     pub(super) fn counters(&self, workers: usize) -> Counters {
-        self.times.read(workers)
+        let state = self.lock();
+        let queue = state.queue.iter().filter(|filling| filling.is_done()).count();
+        Counters { queue, in_flight: state.queue.len(), ..self.times.read(workers) }
     }
 
     pub(super) fn add_consumer_wait(&self, time: Duration) {
