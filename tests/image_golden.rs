@@ -9,7 +9,7 @@ use golden::{Array, Param, TOLERANCE, bytes, close, equal, number, text};
 use tfrkit::image::ops::{self, Normalizer, Rect};
 use tfrkit::image::random::{self, DistortedBox, SeedPair};
 use tfrkit::image::{
-    Channels, Dct, DecodeOptions, Decoder, Image, ImageBuf, Resizer, Shape, Truncated, decode_any, probe_header,
+    Channels, Dct, DecodeOptions, Decoder, Image, ImageBuf, Resizer, Scale, Shape, Truncated, decode_any, probe_header,
     verify_entropy,
 };
 
@@ -235,6 +235,28 @@ fn jpeg_pixels_are_tensorflows() {
             assert_eq!(differs, None, "{name} {how}");
         }
     });
+}
+
+#[test]
+fn jpeg_pixels_at_smaller_sizes_are_tensorflows() {
+    let mut count = 0;
+    decoded(|name, how, theirs| {
+        let scale = match how.split('_').next() {
+            Some("ratio2") => Scale::Half,
+            Some("ratio4") => Scale::Quarter,
+            Some("ratio8") => Scale::Eighth,
+            _ => return,
+        };
+        let dct = if how.ends_with("islow") { Dct::Islow } else { Dct::Ifast };
+        let mut decoder = Decoder::new(DecodeOptions { dct, ..options(how) }).unwrap();
+        let mut ours = ImageBuf::empty();
+        decoder.decode_scaled(&bytes(&format!("images/{name}")), scale, None, &mut ours).unwrap();
+        assert_eq!(ours.shape(), theirs.shape(), "{name} {how}");
+        let differs = ours.pixels().iter().zip(theirs.pixels()).position(|(a, b)| a != b);
+        assert_eq!(differs, None, "{name} {how}");
+        count += 1;
+    });
+    assert!(count > 80);
 }
 
 /// One decoder for all: sizes, colours and scans of one image must not show in the next.

@@ -26,7 +26,7 @@ pub use buf::{Image, ImageBuf, Shape};
 pub use decode::{Channels, Dct, DecodeOptions, Decoder, Orientation, Truncated};
 pub use encode::{decode_any, encode_jpeg, encode_png};
 pub use error::{ImageError, Result};
-pub use jpeg::verify_entropy;
+pub use jpeg::{Scale, verify_entropy};
 pub use probe::{Colorspace, Limits, Probe, probe_header, probe_magic};
 pub(crate) use resize::check_resize;
 pub use resize::{

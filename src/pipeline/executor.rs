@@ -9,10 +9,11 @@ use super::cache::Cached;
 use super::counters::{Stage, Times};
 use super::output::{Dtype, Format, Pixels, Slot};
 use super::spec::{Mode, Pipeline};
-use super::step::{Step, compile};
+use super::step::{Left, Step, compile};
 use super::work::Work;
 use crate::error::{Error, Result};
-use crate::image::{Decoder, Image, Shape};
+use crate::image::ops::Rect;
+use crate::image::{Decoder, Image, Scale, Shape};
 
 /// What a sample's random numbers depend on, beside the op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,7 +41,8 @@ pub struct Draw {
 /// Decodes images and runs an op list on them, one image at a time; its buffers are kept from image to image.
 ///
 /// Crops, flips, brightness and contrast of f32 images and normalize are put off and done together, where the image is
-/// needed next; [`reference`](Self::reference) does each by itself.
+/// needed next; [`reference`](Self::reference) does each by itself. Of a JPEG that the list begins to crop, the rest is not
+/// decoded.
 ///
 /// Ops across a batch are not run here: see [`Mixer`](super::Mixer).
 ///
@@ -60,6 +62,8 @@ pub struct Executor {
     kept: Option<Dtype>,
     /// Whether images are f32 there.
     is_float: bool,
+    /// Whether to decode at a smaller scale what is then resized to no more.
+    fast: bool,
     work: Work,
     pub(super) times: Times,
 }
@@ -70,19 +74,20 @@ impl Executor {
     /// # Errors
     /// Usage errors of a list that was not read from a spec: ops that do not fit each other.
     pub fn new(pipeline: &Pipeline, mode: Mode) -> Result<Self> {
-        Self::with(pipeline, mode, Work::default())
+        Self::with(pipeline, mode, Work::default(), pipeline.decode_fast)
     }
 
-    /// The reference: every op by itself, one after the other, on the whole image. Slower, and what any executor equals
-    /// to within 1e-5 of the range.
+    /// The reference: every op by itself, one after the other, on the whole image at its own size, even with
+    /// [`decode_fast`](Pipeline::decode_fast). Slower, and what any other executor equals to within 1e-5
+    /// of the range.
     ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn reference(pipeline: &Pipeline, mode: Mode) -> Result<Self> {
-        Self::with(pipeline, mode, Work::eager())
+        Self::with(pipeline, mode, Work::eager(), false)
     }
 
-    fn with(pipeline: &Pipeline, mode: Mode, work: Work) -> Result<Self> {
+    fn with(pipeline: &Pipeline, mode: Mode, work: Work, fast: bool) -> Result<Self> {
         pipeline.output_shape(mode)?;
         let kept = pipeline.cache.as_ref().map(|cache| cache.dtype);
         let cached = if kept.is_some() { pipeline.cached_ops(mode)? } else { &[] };
@@ -92,6 +97,7 @@ impl Executor {
             cached: cached.len(),
             kept,
             is_float: cached.iter().any(|spec| spec.op.gives_f32()),
+            fast,
             work,
             times: Times::default(),
         })
@@ -99,19 +105,17 @@ impl Executor {
 
     /// Runs the list on an encoded image. Gives u8 where no op has made it f32. Draws are appended to `draws`.
     pub fn run(&mut self, encoded: &[u8], key: SampleKey, draws: Option<&mut Vec<Draw>>) -> Result<Image> {
-        self.decode(encoded)?;
-        self.run_all(key, draws)
+        self.run_all(Some(encoded), key, draws)
     }
 
     /// As [`run`](Self::run), on an image that is decoded already, or was made in some other way.
     pub fn run_image(&mut self, image: Image, key: SampleKey, draws: Option<&mut Vec<Draw>>) -> Result<Image> {
         self.work.set(image);
-        self.run_all(key, draws)
+        self.run_all(None, key, draws)
     }
 
-    fn run_all(&mut self, key: SampleKey, mut draws: Option<&mut Vec<Draw>>) -> Result<Image> {
-        self.run_cached_steps(key, &mut draws, |_, _| {})?;
-        self.run_steps(self.cached..self.steps.len(), key, &mut draws)?;
+    fn run_all(&mut self, encoded: Option<&[u8]>, key: SampleKey, mut draws: Option<&mut Vec<Draw>>) -> Result<Image> {
+        self.run_cached_steps(encoded, key, &mut draws, |_, _| {})?;
         Ok(self.work.take()?)
     }
 
@@ -125,44 +129,91 @@ impl Executor {
         slot: Slot<'_>,
         keep: impl FnOnce(Shape, Pixels<'_>),
     ) -> Result<()> {
-        self.decode(encoded)?;
-        self.run_cached_steps(key, &mut None, keep)?;
-        self.finish_into(key, format, slot)
+        self.run_cached_steps(Some(encoded), key, &mut None, keep)?;
+        self.write(format, slot)
     }
 
     /// As [`run_into`](Self::run_into), on an image of the cache.
     pub(super) fn run_cached(&mut self, cached: Cached, key: SampleKey, format: Format, slot: Slot<'_>) -> Result<()> {
         self.work.set_cached(cached, self.is_float)?;
-        self.finish_into(key, format, slot)
+        self.run_steps(self.cached..self.steps.len(), None, key, &mut None)?;
+        self.write(format, slot)
     }
 
+    /// Runs all steps; between them the cache may keep the image.
     fn run_cached_steps(
         &mut self,
+        encoded: Option<&[u8]>,
         key: SampleKey,
         draws: &mut Option<&mut Vec<Draw>>,
         keep: impl FnOnce(Shape, Pixels<'_>),
     ) -> Result<()> {
-        self.run_steps(0..self.cached, key, draws)?;
-        if let Some(dtype) = self.kept {
-            let start = Instant::now();
-            self.work.keep(dtype, keep)?;
-            self.times.add(Stage::Ops, start.elapsed().as_nanos() as u64);
+        let Some(dtype) = self.kept else { return self.run_steps(0..self.steps.len(), encoded, key, draws) };
+        self.run_steps(0..self.cached, encoded, key, draws)?;
+        let start = Instant::now();
+        self.work.keep(dtype, keep)?;
+        self.times.add(Stage::Ops, start.elapsed().as_nanos() as u64);
+        self.run_steps(self.cached..self.steps.len(), None, key, draws)
+    }
+
+    /// Runs some steps on the image that is there, or on an encoded one. This is decoded where its pixels are first needed,
+    /// so that the crops before that need not be.
+    fn run_steps(
+        &mut self,
+        steps: Range<usize>,
+        encoded: Option<&[u8]>,
+        key: SampleKey,
+        draws: &mut Option<&mut Vec<Draw>>,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let (mut resize_time, mut decode_time) = (0, 0);
+        let mut waiting = match encoded {
+            Some(encoded) if self.expect(&steps, encoded)? => Some(encoded),
+            Some(encoded) => {
+                self.decoder.decode_into(encoded, self.work.decoded())?;
+                decode_time = start.elapsed().as_nanos() as u64;
+                None
+            }
+            None => None,
+        };
+        for step in &self.steps[steps] {
+            let left = step.cut(&mut self.work, key, draws)?;
+            if left == Left::Nothing {
+                continue;
+            }
+            if let Some(encoded) = waiting.take() {
+                let target = if left == Left::Op && self.fast { step.target() } else { None };
+                decode_time = decode_expected(&mut self.decoder, &mut self.work, encoded, target)?;
+            }
+            let at = Instant::now();
+            step.finish(left, &mut self.work, key, draws)?;
+            if step.resizes() {
+                resize_time += at.elapsed().as_nanos() as u64;
+            }
         }
+        if let Some(encoded) = waiting {
+            decode_time = decode_expected(&mut self.decoder, &mut self.work, encoded, None)?;
+        }
+        self.times.add(Stage::Decode, decode_time);
+        self.times.add(Stage::Resize, resize_time);
+        self.times.add(Stage::Ops, (start.elapsed().as_nanos() as u64).saturating_sub(resize_time + decode_time));
         Ok(())
     }
 
-    fn run_steps(&mut self, range: Range<usize>, key: SampleKey, draws: &mut Option<&mut Vec<Draw>>) -> Result<()> {
-        for step in &self.steps[range] {
-            let start = Instant::now();
-            step.run(&mut self.work, key, draws)?;
-            let stage = if step.resizes() { Stage::Resize } else { Stage::Ops };
-            self.times.add(stage, start.elapsed().as_nanos() as u64);
+    /// Readies for crops before decoding, where there may be any. Whether they are to come first.
+    fn expect(&mut self, steps: &Range<usize>, encoded: &[u8]) -> Result<bool> {
+        let first = self.steps[steps.clone()].first();
+        if !first.is_some_and(|first| self.fast || first.cuts()) {
+            return Ok(false);
         }
-        Ok(())
+        let channels = self.decoder.options().channels.count();
+        Ok(match self.decoder.jpeg_size(encoded)? {
+            Some((height, width)) => self.work.expect(Shape::new(height, width, channels)),
+            None => false,
+        })
     }
 
-    fn finish_into(&mut self, key: SampleKey, format: Format, slot: Slot<'_>) -> Result<()> {
-        self.run_steps(self.cached..self.steps.len(), key, &mut None)?;
+    fn write(&mut self, format: Format, slot: Slot<'_>) -> Result<()> {
         let start = Instant::now();
         let found = self.work.shape();
         if found != format.shape {
@@ -174,13 +225,24 @@ impl Executor {
         self.times.add(stage, start.elapsed().as_nanos() as u64);
         Ok(())
     }
+}
 
-    fn decode(&mut self, encoded: &[u8]) -> Result<()> {
-        let start = Instant::now();
-        self.decoder.decode_into(encoded, self.work.decoded())?;
-        self.times.add(Stage::Decode, start.elapsed().as_nanos() as u64);
-        Ok(())
+/// Decodes what is seen of the image that `work` expects, at a scale with still the pixels of `target`, if there is one.
+/// Returns the nanoseconds it took.
+fn decode_expected(
+    decoder: &mut Decoder,
+    work: &mut Work,
+    encoded: &[u8],
+    target: Option<(usize, usize)>,
+) -> Result<u64> {
+    let start = Instant::now();
+    if let Some((shape, rect)) = work.expected() {
+        let scale = target.map_or(Scale::Full, |target| Scale::for_target((rect.height, rect.width), target));
+        let is_all = scale == Scale::Full && rect == Rect::whole(shape);
+        let rect = (!is_all).then(|| scale.rect_of(rect, (shape.height, shape.width)));
+        work.decode_expected(|image| decoder.decode_scaled(encoded, scale, rect, image))?;
     }
+    Ok(start.elapsed().as_nanos() as u64)
 }
 
 fn wrong_size(found: Shape, wanted: Shape) -> Error {

@@ -114,6 +114,10 @@ pub enum CacheStore {
 pub struct Pipeline {
     /// `[decode]`.
     pub decode: DecodeOptions,
+    /// `[decode] fast`: whether a JPEG that is resized to at most half of its size is decoded at 1/2, 1/4 or 1/8 of it, or,
+    /// where a crop comes first, that crop to its nearest pixel. Default: no. Other pixels, in less time; not with
+    /// [`Truncated::Accept`].
+    pub decode_fast: bool,
     /// `[features]`.
     pub features: FeatureNames,
     /// `[shuffle]`, for training.
@@ -152,7 +156,7 @@ impl Pipeline {
         let root = Section::new(text, "the pipeline", table.get_ref(), 0);
         let mut pipeline = Pipeline::default();
         if let Some(section) = root.section("decode")? {
-            pipeline.decode = decode(&section)?;
+            (pipeline.decode, pipeline.decode_fast) = decode(&section)?;
         }
         if let Some(section) = root.section("features")? {
             let names =
@@ -316,7 +320,7 @@ fn column(section: &Section<'_>) -> Result<ColumnSpec> {
     Ok(spec)
 }
 
-fn decode(section: &Section<'_>) -> Result<DecodeOptions> {
+fn decode(section: &Section<'_>) -> Result<(DecodeOptions, bool)> {
     let mut options = DecodeOptions::default();
     if let Some(channels) = section.get::<usize>("channels")? {
         options.channels = Channels::from_count(channels).ok_or_else(|| section.wrong("channels", "must be 1 or 3"))?;
@@ -327,8 +331,13 @@ fn decode(section: &Section<'_>) -> Result<DecodeOptions> {
     options.truncated = truncated.unwrap_or_default();
     let orientation = section.word("orientation", &[("ignore", Orientation::Ignore), ("apply", Orientation::Apply)])?;
     options.orientation = orientation.unwrap_or_default();
+    let fast = section.get::<bool>("fast")?.unwrap_or_default();
     section.finish()?;
-    Ok(options)
+    if fast && options.truncated == Truncated::Accept {
+        let hint = "leave one of them out";
+        return Err(section.misfit("fast decoding is strict, and truncated = \"accept\" is not", hint));
+    }
+    Ok((options, fast))
 }
 
 fn cache(section: &Section<'_>) -> Result<CacheSpec> {

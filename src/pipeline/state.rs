@@ -102,7 +102,7 @@ pub(super) fn pipeline_hash(pipeline: &Pipeline, options: &LoaderOptions) -> Str
     // Where the cache is, and how large, changes no pixel.
     let kept = pipeline.cache.as_ref().map(|cache| cache.dtype);
     let list = (
-        pipeline.decode,
+        (pipeline.decode, pipeline.decode_fast),
         pipeline.ops(options.mode).unwrap_or_default(),
         pipeline.shuffle,
         BatchSpec { size: 0, ..pipeline.batch },
@@ -128,7 +128,7 @@ pub(super) fn view_text(select: &Select, sets: &[(ShardSet, f64)]) -> String {
 /// What the images of a disk cache depend on: the ops before it, the decoder, the versions of both, the shards.
 pub(super) fn cache_hash(pipeline: &Pipeline, mode: Mode, dtype: Dtype, shards: &[impl AsRef<Path>]) -> Result<String> {
     let mut hash = Sha256::new();
-    let what = (pipeline.decode, pipeline.cached_ops(mode)?, &pipeline.features, dtype);
+    let what = (pipeline.decode, pipeline.decode_fast, pipeline.cached_ops(mode)?, &pipeline.features, dtype);
     hash.update(format!("{VERSION} {what:?} {}", env!("CARGO_PKG_VERSION")));
     hash.update(format!("{} {}", Decoder::decoder_name(), Decoder::decoder_version()));
     hash.update(dataset_hash(shards)?);

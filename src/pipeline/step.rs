@@ -9,7 +9,7 @@ use super::work::Work;
 use crate::error::Result;
 use crate::image::ops::{self, Affine, Fill, Normalizer, Rect};
 use crate::image::random::{self, DistortedBox, SeedPair};
-use crate::image::{ImageError, Shape, fit_within};
+use crate::image::{Shape, fit_within};
 
 /// Turns of the circle to radians.
 const TURN: f32 = std::f32::consts::TAU;
@@ -26,6 +26,15 @@ pub(super) struct Step {
     normalizer: Option<Normalizer>,
     /// The ops within.
     children: Vec<Step>,
+}
+
+/// What of an op is left when its crops and flips are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    /// The image is to be f32.
+    Type,
+    Op,
 }
 
 /// Makes a list ready; ops across a batch are left out.
@@ -72,22 +81,39 @@ impl Step {
         )
     }
 
-    /// The rectangle that the op cuts out, where that is all it does.
-    fn crop_rect(&self, shape: Shape, key: SampleKey) -> Result<Option<Rect>, ImageError> {
-        Ok(match &self.op {
-            Op::CentralCrop { central_fraction } => Some(ops::central_crop_rect(shape, *central_fraction)?),
-            Op::CropToBoundingBox { offset, size } => Some(Rect::at(*offset, *size)),
-            Op::RandomCrop { size } => {
-                let offset = random::random_crop(self.seed(key), (shape.height, shape.width), *size)?;
-                Some(Rect::at(offset, *size))
-            }
+    /// Whether the op begins with a crop or a flip, which [`cut`](Self::cut) does.
+    pub(super) fn cuts(&self) -> bool {
+        matches!(
+            self.op,
+            Op::CentralCrop { .. }
+                | Op::CropToBoundingBox { .. }
+                | Op::RandomCrop { .. }
+                | Op::FlipLeftRight
+                | Op::FlipUpDown
+                | Op::RandomFlipLeftRight
+                | Op::RandomFlipUpDown
+                | Op::RandomResizedCrop { .. }
+                | Op::Resize { crop_to_aspect_ratio: true, .. }
+        )
+    }
+
+    /// The size that [`finish`](Self::finish) resizes to, whatever that of the image.
+    pub(super) fn target(&self) -> Option<(usize, usize)> {
+        match &self.op {
+            Op::Resize { size, preserve_aspect_ratio: false, .. } | Op::RandomResizedCrop { size, .. } => Some(*size),
             _ => None,
-        })
+        }
     }
 
     /// Runs the op, or not, as its `p` has it.
     pub(super) fn run(&self, work: &mut Work, key: SampleKey, draws: &mut Option<&mut Vec<Draw>>) -> Result<()> {
-        let draws_any = self.p != 1.0 || self.op.is_random();
+        let left = self.cut(work, key, draws)?;
+        self.finish(left, work, key, draws)
+    }
+
+    /// Crops and flips as the op has it before all else, for which no pixels are needed yet; says what is left to do.
+    pub(super) fn cut(&self, work: &mut Work, key: SampleKey, draws: &mut Option<&mut Vec<Draw>>) -> Result<Left> {
+        let draws_any = self.draws_any();
         let mut log = Log { draws, is_open: draws_any };
         if draws_any {
             log.begin(self.op.name(), self.seed(key));
@@ -98,11 +124,69 @@ impl Step {
             log.value("applied", || json!(applied));
             log.value("gate", || json!(gate.0));
             if !applied {
-                return self.settle_type(work);
+                return Ok(if self.op.gives_f32() { Left::Type } else { Left::Nothing });
             }
         }
-        self.apply(work, key, &mut log)?;
-        self.settle_type(work)
+        let Shape { height, width, .. } = work.shape();
+        let seed = || self.seed(key);
+        let mut left = Left::Nothing;
+        let rect = match &self.op {
+            Op::FlipLeftRight => return work.flip_left_right().map(|()| left).map_err(Into::into),
+            Op::FlipUpDown => return work.flip_up_down().map(|()| left).map_err(Into::into),
+            Op::RandomFlipLeftRight | Op::RandomFlipUpDown => {
+                let flip = random::random_flip(seed());
+                log.value("flip", || json!(flip));
+                match (flip, &self.op) {
+                    (true, Op::RandomFlipLeftRight) => work.flip_left_right()?,
+                    (true, _) => work.flip_up_down()?,
+                    _ => {}
+                }
+                return Ok(left);
+            }
+            Op::CentralCrop { central_fraction } => ops::central_crop_rect(work.shape(), *central_fraction)?,
+            Op::CropToBoundingBox { offset, size } => Rect::at(*offset, *size),
+            Op::RandomCrop { size } => Rect::at(random::random_crop(seed(), (height, width), *size)?, *size),
+            Op::RandomResizedCrop { area_range, aspect_ratio_range, min_object_covered, max_attempts, .. } => {
+                left = Left::Op;
+                let how = DistortedBox {
+                    min_object_covered: *min_object_covered,
+                    aspect_ratio_range: [aspect_ratio_range.lower, aspect_ratio_range.upper],
+                    area_range: [area_range.lower, area_range.upper],
+                    max_attempts: u32::try_from(*max_attempts).unwrap_or(u32::MAX),
+                };
+                let whole = [[0.0, 0.0, 1.0, 1.0]];
+                random::sample_distorted_bounding_box(seed(), (height, width), &whole, &how)?
+            }
+            Op::Resize { size, crop_to_aspect_ratio: true, .. } => {
+                left = Left::Op;
+                aspect_rect(work.shape(), *size)
+            }
+            _ => return Ok(Left::Op),
+        };
+        log.value("offset", || json!([rect.y, rect.x]));
+        if let Op::RandomResizedCrop { .. } = self.op {
+            log.value("size", || json!([rect.height, rect.width]));
+        }
+        work.crop(rect)?;
+        Ok(left)
+    }
+
+    /// Does what [`cut`](Self::cut) has left.
+    pub(super) fn finish(
+        &self,
+        left: Left,
+        work: &mut Work,
+        key: SampleKey,
+        draws: &mut Option<&mut Vec<Draw>>,
+    ) -> Result<()> {
+        if left == Left::Op {
+            self.apply(work, key, &mut Log { draws, is_open: self.draws_any() })?;
+        }
+        if left == Left::Nothing { Ok(()) } else { self.settle_type(work) }
+    }
+
+    fn draws_any(&self) -> bool {
+        self.p != 1.0 || self.op.is_random()
     }
 
     /// Makes the image f32 where the op makes it so for other samples.
@@ -118,28 +202,20 @@ impl Step {
         match &self.op {
             Op::Resize { size, method, antialias, preserve_aspect_ratio, crop_to_aspect_ratio } => {
                 let shape = work.shape();
-                if *crop_to_aspect_ratio {
-                    work.resize_rect(aspect_rect(shape, *size), *size, *method, *antialias)?;
-                } else if *preserve_aspect_ratio {
-                    work.resize(fit_within((shape.height, shape.width), *size), *method, *antialias)?;
+                let size = if *preserve_aspect_ratio && !*crop_to_aspect_ratio {
+                    fit_within((shape.height, shape.width), *size)
                 } else {
-                    work.resize(*size, *method, *antialias)?;
-                }
+                    *size
+                };
+                work.resize(size, *method, *antialias)?;
             }
+            Op::RandomResizedCrop { size, method, antialias, .. } => work.resize(*size, *method, *antialias)?,
             Op::ResizeWithPad { size, method, antialias } => work.resize_with_pad(*size, *method, *antialias)?,
             Op::ResizeWithCropOrPad { size } => work.crop_or_pad(*size)?,
             Op::CropAndResize { r#box, size, method, extrapolation_value } => {
                 work.crop_and_resize(*r#box, *size, *method, *extrapolation_value)?;
             }
-            Op::CentralCrop { .. } | Op::CropToBoundingBox { .. } | Op::RandomCrop { .. } => {
-                if let Some(rect) = self.crop_rect(work.shape(), key)? {
-                    log.value("offset", || json!([rect.y, rect.x]));
-                    work.crop(rect)?;
-                }
-            }
             Op::PadToBoundingBox { offset, size } => work.pad(*offset, *size)?,
-            Op::FlipLeftRight => work.flip_left_right()?,
-            Op::FlipUpDown => work.flip_up_down()?,
             Op::Rot90 { k } => work.rot90(*k)?,
             Op::Transpose => work.transpose()?,
             Op::AffineTransform { transform, fill_mode, interpolation, fill_value } => {
@@ -166,15 +242,6 @@ impl Step {
                 let [sigma] = draw(log, seed, ["sigma"], [*sigma]);
                 work.gaussian_blur(*kernel_size, sigma)?;
             }
-            Op::RandomFlipLeftRight | Op::RandomFlipUpDown => {
-                let flip = random::random_flip(seed());
-                log.value("flip", || json!(flip));
-                match (flip, &self.op) {
-                    (true, Op::RandomFlipLeftRight) => work.flip_left_right()?,
-                    (true, _) => work.flip_up_down()?,
-                    _ => {}
-                }
-            }
             Op::RandomBrightness { max_delta } => {
                 let delta = random::random_brightness(seed(), *max_delta)?;
                 log.value("delta", || json!(delta));
@@ -199,28 +266,6 @@ impl Step {
                 let drawn = random::random_jpeg_quality(seed(), *min_jpeg_quality as i64, *max_jpeg_quality as i64)?;
                 log.value("jpeg_quality", || json!(drawn));
                 work.jpeg_quality(drawn)?;
-            }
-            Op::RandomResizedCrop {
-                size,
-                area_range,
-                aspect_ratio_range,
-                min_object_covered,
-                max_attempts,
-                method,
-                antialias,
-            } => {
-                let Shape { height, width, .. } = work.shape();
-                let how = DistortedBox {
-                    min_object_covered: *min_object_covered,
-                    aspect_ratio_range: [aspect_ratio_range.lower, aspect_ratio_range.upper],
-                    area_range: [area_range.lower, area_range.upper],
-                    max_attempts: u32::try_from(*max_attempts).unwrap_or(u32::MAX),
-                };
-                let whole = [[0.0, 0.0, 1.0, 1.0]];
-                let rect = random::sample_distorted_bounding_box(seed(), (height, width), &whole, &how)?;
-                log.value("offset", || json!([rect.y, rect.x]));
-                log.value("size", || json!([rect.height, rect.width]));
-                work.resize_rect(rect, *size, *method, *antialias)?;
             }
             Op::RandomRotation { .. }
             | Op::RandomZoom { .. }
@@ -285,8 +330,16 @@ impl Step {
                     work.normalize(normalizer)?;
                 }
             }
-            // Run by the mixer, when the batch is full.
-            Op::Mixup { .. } | Op::Cutmix { .. } => {}
+            // All done by `cut`, or run by the mixer, when the batch is full.
+            Op::CentralCrop { .. }
+            | Op::CropToBoundingBox { .. }
+            | Op::RandomCrop { .. }
+            | Op::FlipLeftRight
+            | Op::FlipUpDown
+            | Op::RandomFlipLeftRight
+            | Op::RandomFlipUpDown
+            | Op::Mixup { .. }
+            | Op::Cutmix { .. } => {}
         }
         Ok(())
     }

@@ -27,6 +27,8 @@ pub(super) struct Work {
     cached: Option<Cached>,
     f32: ImageBuf<f32>,
     is_f32: bool,
+    /// The shape of an image that is still to be decoded.
+    undecoded: Option<Shape>,
     /// A bilinear resize of the image that is still to be done.
     stretch: Option<Stretch>,
     /// What crops, flips and factors are still to be done then.
@@ -118,7 +120,8 @@ impl Work {
     }
 
     fn stored_shape(&self) -> Shape {
-        if self.is_f32 { self.f32.shape() } else { self.levels().shape }
+        let stored = if self.is_f32 { self.f32.shape() } else { self.levels().shape };
+        self.undecoded.unwrap_or(stored)
     }
 
     /// The image as it was before what has been put off, where it is u8.
@@ -267,7 +270,7 @@ impl Work {
 
     /// Puts an image in.
     pub(super) fn set(&mut self, image: Image) {
-        (self.stretch, self.pending, self.cached) = (None, None, None);
+        self.decoded();
         match image {
             Image::F32(image) => (self.f32, self.is_f32) = (image, true),
             Image::U8(image) => (self.u8, self.is_f32) = (image, false),
@@ -285,7 +288,8 @@ impl Work {
 
     /// The buffer for a decoded image, which takes the place of the last.
     pub(super) fn decoded(&mut self) -> &mut ImageBuf<u8> {
-        (self.stretch, self.pending, self.cached, self.is_f32) = (None, None, None, false);
+        (self.stretch, self.pending, self.cached) = (None, None, None);
+        (self.is_f32, self.undecoded) = (false, None);
         &mut self.u8
     }
 
@@ -302,6 +306,32 @@ impl Work {
                 self.is_f32 = false;
                 self.put_off(Pending::widen)?;
             }
+        }
+        Ok(())
+    }
+
+    /// An image of this shape takes the place of the last. Until it is decoded there may only be crops and flips, whose
+    /// pixels are then all that need be decoded. Whether that is of use.
+    pub(super) fn expect(&mut self, shape: Shape) -> bool {
+        if !self.eager {
+            self.decoded();
+            self.undecoded = Some(shape);
+        }
+        !self.eager
+    }
+
+    /// Of an image that is still to be decoded: its shape, and what is seen of it.
+    pub(super) fn expected(&self) -> Option<(Shape, Rect)> {
+        let shape = self.undecoded?;
+        Some((shape, self.pending.as_ref().map_or(Rect::whole(shape), |pending| pending.rect)))
+    }
+
+    /// What is seen of the image that was expected, decoded by `decode`.
+    pub(super) fn decode_expected(&mut self, decode: impl FnOnce(&mut ImageBuf<u8>) -> Result<()>) -> Result<()> {
+        self.undecoded = None;
+        decode(&mut self.u8)?;
+        if let Some(pending) = &mut self.pending {
+            pending.rect = Rect::whole(self.u8.shape());
         }
         Ok(())
     }
@@ -377,18 +407,6 @@ impl Work {
         }
         self.now_f32();
         Ok(())
-    }
-
-    /// Crops to a rectangle and resizes it.
-    pub(super) fn resize_rect(
-        &mut self,
-        rect: Rect,
-        size: (usize, usize),
-        method: Method,
-        antialias: bool,
-    ) -> Result<()> {
-        self.crop(rect)?;
-        self.resize(size, method, antialias)
     }
 
     pub(super) fn resize_with_pad(&mut self, size: (usize, usize), method: Method, antialias: bool) -> Result<()> {

@@ -15,9 +15,10 @@ use zune as backend;
 pub use orientation::Orientation;
 pub(crate) use orientation::swaps_sides;
 
-use super::buf::ImageBuf;
+use super::buf::{ImageBuf, Shape};
 use super::error::{ImageError, Result};
-use super::jpeg::{self, Depth, EntropyScratch, Jpeg, Target};
+use super::jpeg::{self, Depth, EntropyScratch, Extent, Jpeg, Scale, Target};
+use super::ops::{Rect, crop_to_bounding_box};
 use super::probe::{Limits, unknown};
 use super::sniff::{Format, sniff};
 
@@ -100,7 +101,8 @@ pub struct DecodeOptions {
 ///
 /// PNG and JPEG have TensorFlow's very pixels, for both transforms, held against its x86-64 build (2.21): JPEG sequential
 /// and progressive, gray, YCbCr, RGB, CMYK and YCCK, with all sampling factors that libjpeg takes. The decoder is this
-/// crate's own; with the feature `turbojpeg` it is libjpeg-turbo, with the same pixels. Arithmetic coding and 12-bit
+/// crate's own; with the feature `turbojpeg` it is libjpeg-turbo for whole images at their own size, with the same pixels.
+/// Arithmetic coding and 12-bit
 /// samples are not decoded.
 ///
 /// What differs is what is refused: TensorFlow takes some damaged files that are an error here. What
@@ -184,7 +186,7 @@ impl Decoder {
     /// As [`decode`](Self::decode).
     pub fn decode_into(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>) -> Result<()> {
         let exif = match sniff(bytes) {
-            Some(Format::Jpeg) => self.decode_jpeg(bytes, image)?,
+            Some(Format::Jpeg) => self.decode_jpeg(bytes, Extent::default(), image)?,
             Some(Format::Png) => png::decode(bytes, &self.options, &mut self.scratch, image)?,
             Some(other) => {
                 let detail = "decoding this format in a pipeline (re-encode the set as PNG)";
@@ -192,6 +194,78 @@ impl Decoder {
             }
             None => return Err(unknown(bytes)),
         };
+        self.turn(exif, image)
+    }
+
+    /// Decodes a rectangle of the image: the pixels of [`decode_into`](Self::decode_into) and then
+    /// [`crop_to_bounding_box`](super::ops::crop_to_bounding_box), which is `tf.io.decode_and_crop_jpeg`.
+    ///
+    /// Of a JPEG only what the rectangle takes is computed. All of it is read nevertheless, so that damage anywhere is
+    /// found as it is by [`decode`](Self::decode). With the orientation applied, the rectangle is one of the upright image.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), and [`ImageError::Parameter`] for a rectangle that is empty or not inside the image.
+    ///
+    /// ```
+    /// use tfrkit::image::{DecodeOptions, Decoder, ImageBuf, Shape, encode_jpeg, ops::{self, Rect}};
+    /// let pixels = (0..60 * 40 * 3).map(|i| (i % 256) as u8).collect();
+    /// let jpeg = encode_jpeg(&ImageBuf::from_pixels(Shape::new(60, 40, 3), pixels)?, 90)?;
+    /// let rect = Rect::at((10, 20), (30, 15));
+    /// let mut decoder = Decoder::new(DecodeOptions::default())?;
+    /// let mut part = ImageBuf::empty();
+    /// decoder.decode_region(&jpeg, rect, &mut part)?;
+    /// let mut whole = decoder.decode(&jpeg)?;
+    /// ops::crop_to_bounding_box(&mut whole, rect)?;
+    /// assert_eq!(part, whole);
+    /// # Ok::<(), tfrkit::image::ImageError>(())
+    /// ```
+    pub fn decode_region(&mut self, bytes: &[u8], rect: Rect, image: &mut ImageBuf<u8>) -> Result<()> {
+        self.decode_scaled(bytes, Scale::Full, Some(rect), image)
+    }
+
+    /// Decodes a JPEG to fewer pixels, by an inverse transform to fewer samples: `tf.io.decode_jpeg` with a `ratio` of 2, 4
+    /// or 8, with its very pixels, in a fraction of the time. `rect` is as for [`decode_region`](Self::decode_region), in
+    /// pixels of the smaller image; `None` is all of it.
+    ///
+    /// Height and width are those of [`Scale::size_of`]. A PNG has no smaller sizes and is decoded as it is.
+    ///
+    /// # Errors
+    /// As [`decode_region`](Self::decode_region). At a smaller scale a truncated JPEG is an error even with
+    /// [`Truncated::Accept`].
+    pub fn decode_scaled(
+        &mut self,
+        bytes: &[u8],
+        scale: Scale,
+        rect: Option<Rect>,
+        image: &mut ImageBuf<u8>,
+    ) -> Result<()> {
+        if sniff(bytes) != Some(Format::Jpeg) {
+            self.decode_into(bytes, image)?;
+            return rect.map_or(Ok(()), |rect| crop_to_bounding_box(image, rect));
+        }
+        let rect = match (rect, self.options.orientation) {
+            (Some(rect), Orientation::Apply) => {
+                let header = jpeg::read(bytes, &self.options.limits, Depth::Header)?;
+                let size = scale.size_of((header.frame.height, header.frame.width));
+                Some(orientation::stored_rect(rect, header.orientation, size)?)
+            }
+            (rect, _) => rect,
+        };
+        let exif = self.decode_jpeg(bytes, Extent { scale, rect }, image)?;
+        self.turn(exif, image)
+    }
+
+    /// Height and width that a JPEG will be decoded to, by its header; `None` for other formats.
+    pub(crate) fn jpeg_size(&self, bytes: &[u8]) -> Result<Option<(usize, usize)>> {
+        if sniff(bytes) != Some(Format::Jpeg) {
+            return Ok(None);
+        }
+        let jpeg = jpeg::read(bytes, &self.options.limits, Depth::Header)?;
+        Ok(Some(jpeg.probe().size(self.options.orientation)))
+    }
+
+    /// Turns a decoded image upright if that is wanted.
+    fn turn(&mut self, exif: Option<u8>, image: &mut ImageBuf<u8>) -> Result<()> {
         match self.options.orientation {
             Orientation::Ignore => Ok(()),
             Orientation::Apply => orientation::upright(image, exif, &mut self.turned),
@@ -199,23 +273,28 @@ impl Decoder {
     }
 
     /// Decodes a JPEG and returns its EXIF orientation.
-    fn decode_jpeg(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>) -> Result<Option<u8>> {
+    fn decode_jpeg(&mut self, bytes: &[u8], extent: Extent, image: &mut ImageBuf<u8>) -> Result<Option<u8>> {
         let DecodeOptions { channels, truncated, limits, dct, .. } = self.options;
-        let strict = truncated == Truncated::Refuse;
+        if backend::DECODES_ALL && extent.is_all() {
+            return self.decode_by_backend(bytes, image);
+        }
         let target = Target {
             scratch: &mut self.jpeg,
             image,
             gray: channels == Channels::Gray,
             accurate: dct == Dct::Islow,
             limits,
+            extent,
         };
-        if backend::DECODES_ALL {
-            return self.decode_by_backend(bytes, image);
+        let read = jpeg::read(bytes, &limits, Depth::Pixels(target));
+        if read.is_err() && truncated == Truncated::Accept && extent.scale == Scale::Full {
+            let exif = self.decode_by_backend(bytes, image)?;
+            if let Some(rect) = extent.rect {
+                crop_to_bounding_box(image, rect)?;
+            }
+            return Ok(exif);
         }
-        match jpeg::read(bytes, &limits, Depth::Pixels(target)) {
-            Err(_) if !strict => self.decode_by_backend(bytes, image),
-            read => read.map(|jpeg| jpeg.orientation),
-        }
+        read.map(|jpeg| jpeg.orientation)
     }
 
     fn decode_by_backend(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>) -> Result<Option<u8>> {
@@ -223,7 +302,8 @@ impl Decoder {
         let strict = truncated == Truncated::Refuse;
         let depth = if strict { Depth::Markers } else { Depth::Header };
         let jpeg = jpeg::read(bytes, &limits, depth)?;
-        jpeg::shape(&jpeg.frame, channels == Channels::Gray, &limits, image)?;
+        let channels = jpeg::check(&jpeg.frame, channels == Channels::Gray, &limits)?;
+        image.reshape(Shape::new(jpeg.frame.height, jpeg.frame.width, channels))?;
         let doubt = self.backend.decode(bytes, &jpeg, &self.options, &mut self.scratch, image.pixels_mut())?;
         if doubt == Doubt::Warned && strict {
             // libjpeg warns of harmless things as well; the walk tells which this is.

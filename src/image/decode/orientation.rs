@@ -2,7 +2,7 @@
 
 use crate::image::buf::{ImageBuf, Shape};
 use crate::image::error::Result;
-use crate::image::ops::{flip_left_right, flip_up_down};
+use crate::image::ops::{Rect, flip_left_right, flip_up_down};
 
 /// What to do with the EXIF orientation of a JPEG (APP1) or PNG (`eXIf`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -34,6 +34,24 @@ pub(super) fn upright(image: &mut ImageBuf<u8>, exif: Option<u8>, spare: &mut Im
         flip_up_down(image);
     }
     Ok(())
+}
+
+/// Where a rectangle of the upright image is in the stored one, of `size`.
+pub(super) fn stored_rect(rect: Rect, exif: Option<u8>, size: (usize, usize)) -> Result<Rect> {
+    let (height, width) = if swaps_sides(exif) { (size.1, size.0) } else { size };
+    rect.check("decode_region", Shape::new(height, width, 1))?;
+    let mut stored = rect;
+    if matches!(exif, Some(3 | 4 | 7 | 8)) {
+        stored.y = height - rect.y - rect.height;
+    }
+    if matches!(exif, Some(2 | 3 | 6 | 7)) {
+        stored.x = width - rect.x - rect.width;
+    }
+    if swaps_sides(exif) {
+        let Rect { y, x, height, width } = stored;
+        stored = Rect { y: x, x: y, height: width, width: height };
+    }
+    Ok(stored)
 }
 
 fn transpose(image: &ImageBuf<u8>, out: &mut ImageBuf<u8>) -> Result<()> {

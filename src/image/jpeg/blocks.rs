@@ -1,8 +1,11 @@
 //! Blocks of a sequential scan: Huffman codes to coefficients to samples.
 
-use super::entropy::{Pace, Walked, sequential_block};
-use super::huffman::{Bits, Fault, Table};
-use super::idct::{COEFFICIENTS, Coefficients, Samples, inverse_flat, inverse_pair};
+use std::ops::Range;
+
+use super::entropy::{Codes, Pace, Walked, skip_mcus};
+use super::huffman::{Bits, Fault};
+use super::idct::{COEFFICIENTS, Coefficients, inverse_flat, inverse_pair, multipliers};
+use super::reduced;
 
 /// The place of each coefficient in its block, in the order of the data (figure 5).
 const ZIGZAG: [u8; COEFFICIENTS] = [
@@ -23,10 +26,10 @@ pub(super) struct Plane {
     pub(super) samples: Vec<u8>,
     /// Samples in a row, of whole MCUs.
     pub(super) stride: usize,
-    /// Rows that are kept, a multiple of 8.
+    /// Rows that are kept, whole blocks.
     pub(super) rows: usize,
-    /// Multipliers of the inverse transform, row by row; `None` before the first scan.
-    pub(super) multipliers: Option<Coefficients>,
+    /// `None` before the first scan.
+    pub(super) transform: Option<Transform>,
     /// Whether the output takes nothing of it.
     pub(super) unused: bool,
 }
@@ -39,31 +42,83 @@ impl Plane {
     }
 }
 
-/// One component of a scan.
+/// Where the samples of a component of a scan go.
 pub(super) struct Part<'a> {
     pub(super) samples: &'a mut [u8],
     pub(super) stride: usize,
     /// Where the row of MCUs begins in the samples.
     pub(super) start: usize,
-    pub(super) multipliers: Coefficients,
+    pub(super) transform: Transform,
     pub(super) unused: bool,
-    pub(super) dc: &'a Table,
-    pub(super) ac: &'a Table,
-    /// Blocks of an MCU across and down.
-    pub(super) h: usize,
-    pub(super) v: usize,
-    /// The DC coefficient of the block before.
-    pub(super) last_dc: i32,
+}
+
+impl Part<'_> {
+    /// Writes a block whose only coefficient is the first, from sample `at`.
+    #[inline(always)]
+    fn place_flat(&mut self, dc: i16, at: usize) {
+        let Transform { multipliers, side, accurate } = &self.transform;
+        let sample = inverse_flat(dc.wrapping_mul(multipliers[0]), *accurate);
+        let to = self.samples.get_mut(at..).unwrap_or_default();
+        for y in 0..*side {
+            if let Some(row) = to.get_mut(y * self.stride..y * self.stride + side) {
+                row.fill(sample);
+            }
+        }
+    }
+}
+
+/// The inverse transform of a component.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Transform {
+    pub(super) multipliers: Coefficients,
+    /// Samples of a block's side: 8, 4, 2 or 1.
+    pub(super) side: usize,
+    /// The accurate one rather than the fast; smaller sizes have but one.
+    pub(super) accurate: bool,
+}
+
+impl Transform {
+    pub(super) fn new(quantisers: &[u16; COEFFICIENTS], side: usize, accurate: bool) -> Self {
+        let accurate = accurate || side < 8;
+        Self { multipliers: multipliers(quantisers, accurate), side, accurate }
+    }
+
+    /// Transforms one block to fewer samples than 8 a side, at the start of `to`.
+    #[inline(always)]
+    fn reduce(&self, block: &Coefficients, to: &mut [u8], stride: usize) {
+        let samples = reduced::inverse(block, &self.multipliers, self.side);
+        place(&samples, self.side, to, stride);
+    }
+
+    /// Transforms blocks that lie side by side.
+    pub(super) fn row(&self, blocks: &[Coefficients], to: &mut [u8], stride: usize) {
+        if self.side < 8 {
+            for (i, block) in blocks.iter().enumerate() {
+                self.reduce(block, to.get_mut(i * self.side..).unwrap_or_default(), stride);
+            }
+            return;
+        }
+        for (i, pair) in blocks.chunks(2).enumerate() {
+            let [a, b] = match *pair {
+                [a, b] => [a, b],
+                _ => [pair.first().copied().unwrap_or([0; COEFFICIENTS]); 2],
+            };
+            let both = inverse_pair(&[a, b], [&self.multipliers; 2], self.accurate);
+            for (j, one) in both.iter().enumerate().take(pair.len()) {
+                place(one, 8, to.get_mut((2 * i + j) * 8..).unwrap_or_default(), stride);
+            }
+        }
+    }
 }
 
 /// The codes of one block (F.2.2). Whether it has no coefficient but the first.
 #[inline(always)]
-fn coefficients(bits: &mut Bits<'_>, part: &mut Part<'_>, block: &mut Coefficients) -> Walked<bool> {
-    part.last_dc = part.last_dc.wrapping_add(i32::from(bits.value(part.dc)?.value));
-    block[0] = part.last_dc as i16;
+fn coefficients(bits: &mut Bits<'_>, codes: &mut Codes<'_>, block: &mut Coefficients) -> Walked<bool> {
+    codes.last_dc = codes.last_dc.wrapping_add(i32::from(bits.value(codes.dc)?.value));
+    block[0] = codes.last_dc as i16;
     let mut k = 1;
     while k < COEFFICIENTS {
-        let entry = bits.value(part.ac)?;
+        let entry = bits.value(codes.ac)?;
         let run = usize::from(entry.symbol >> 4);
         if entry.symbol & 15 == 0 {
             if run < 15 {
@@ -80,22 +135,12 @@ fn coefficients(bits: &mut Bits<'_>, part: &mut Part<'_>, block: &mut Coefficien
     if k > COEFFICIENTS { Err(Fault::Overrun) } else { Ok(k == 1) }
 }
 
-/// Writes a block at the start of `to`.
+/// Writes a block, of `side` samples a side, at the start of `to`.
 #[inline(always)]
-fn place(samples: &Samples, to: &mut [u8], stride: usize) {
-    for (y, values) in samples.iter().enumerate() {
-        if let Some(row) = to.get_mut(y * stride..y * stride + 8) {
+fn place<const N: usize>(samples: &[[u8; N]; N], side: usize, to: &mut [u8], stride: usize) {
+    for (y, values) in samples.iter().enumerate().take(side) {
+        if let (Some(row), Some(values)) = (to.get_mut(y * stride..y * stride + side), values.get(..side)) {
             row.copy_from_slice(values);
-        }
-    }
-}
-
-/// Writes a block of one value.
-#[inline(always)]
-fn place_flat(sample: u8, to: &mut [u8], stride: usize) {
-    for y in 0..8 {
-        if let Some(row) = to.get_mut(y * stride..y * stride + 8) {
-            row.fill(sample);
         }
     }
 }
@@ -111,13 +156,13 @@ struct Waiting {
 impl Waiting {
     /// Transforms what waits, and makes room.
     #[inline(always)]
-    fn transform(&mut self, parts: &mut [Option<Part<'_>>], accurate: bool) {
-        let [a, b] = self.places.map(|(part, _)| parts.get(part).and_then(Option::as_ref));
+    fn transform(&mut self, parts: &mut [Part<'_>]) {
+        let [a, b] = self.places.map(|(part, _)| parts.get(part).map(|part| &part.transform));
         let (Some(a), Some(b)) = (a, b) else { return };
-        let samples = inverse_pair(&self.blocks, [&a.multipliers, &b.multipliers], accurate);
+        let samples = inverse_pair(&self.blocks, [&a.multipliers, &b.multipliers], a.accurate);
         for (samples, &(part, at)) in samples.iter().zip(&self.places).take(self.count) {
-            if let Some(Some(part)) = parts.get_mut(part) {
-                place(samples, part.samples.get_mut(at..).unwrap_or_default(), part.stride);
+            if let Some(part) = parts.get_mut(part) {
+                place(samples, 8, part.samples.get_mut(at..).unwrap_or_default(), part.stride);
             }
         }
         self.blocks = [[0; COEFFICIENTS]; 2];
@@ -125,69 +170,65 @@ impl Waiting {
     }
 }
 
-/// Transforms a row of blocks that are all there, to samples from `at`.
-pub(super) fn transform_row(
-    blocks: &[Coefficients],
-    multipliers: &Coefficients,
-    accurate: bool,
-    samples: &mut [u8],
-    stride: usize,
-) {
-    for (i, pair) in blocks.chunks(2).enumerate() {
-        let [a, b] = match *pair {
-            [a, b] => [a, b],
-            _ => [pair.first().copied().unwrap_or([0; COEFFICIENTS]); 2],
-        };
-        let both = inverse_pair(&[a, b], [multipliers; 2], accurate);
-        for (j, one) in both.iter().enumerate().take(pair.len()) {
-            place(one, samples.get_mut((2 * i + j) * 8..).unwrap_or_default(), stride);
-        }
-    }
-}
-
-/// Decodes one row of MCUs.
-pub(super) fn mcu_row(pace: &mut Pace<'_>, parts: &mut [Option<Part<'_>>], mcus: usize, accurate: bool) -> Walked {
+/// Decodes those of a row's MCUs that are in `wanted`, and passes the others.
+pub(super) fn mcu_row(
+    pace: &mut Pace<'_>,
+    codes: &mut [Codes<'_>],
+    parts: &mut [Part<'_>],
+    mcus: usize,
+    wanted: Range<usize>,
+) -> Walked {
+    skip_mcus(pace, codes, wanted.start)?;
     let mut waiting = Waiting { blocks: [[0; COEFFICIENTS]; 2], places: [(0, 0); 2], count: 0 };
-    for mcu in 0..mcus {
+    for mcu in wanted.clone() {
         if pace.mcu()? {
-            parts.iter_mut().flatten().for_each(|part| part.last_dc = 0);
+            codes.iter_mut().for_each(|codes| codes.last_dc = 0);
         }
         // A copy, which stays in registers.
         let mut bits = pace.bits;
-        let walked = mcu_blocks(&mut bits, parts, mcu, accurate, &mut waiting);
+        let walked = mcu_blocks(&mut bits, codes, parts, mcu, &mut waiting);
         pace.bits = bits;
         walked?;
     }
     if waiting.count > 0 {
-        waiting.transform(parts, accurate);
+        waiting.transform(parts);
     }
-    Ok(())
+    skip_mcus(pace, codes, mcus - wanted.end)
 }
 
 #[inline(always)]
 fn mcu_blocks(
     bits: &mut Bits<'_>,
-    parts: &mut [Option<Part<'_>>],
+    codes: &mut [Codes<'_>],
+    parts: &mut [Part<'_>],
     mcu: usize,
-    accurate: bool,
     waiting: &mut Waiting,
 ) -> Walked {
-    for index in 0..parts.len() {
-        let Some(Some(part)) = parts.get(index) else { break };
-        let (across, down, start) = (part.h, part.v, part.start);
+    for (index, codes) in codes.iter_mut().enumerate() {
+        let (across, down) = (codes.h, codes.v);
         for (y, x) in (0..down).flat_map(|y| (0..across).map(move |x| (y, x))) {
-            let Some(Some(part)) = parts.get_mut(index) else { break };
+            let Some(part) = parts.get_mut(index) else { break };
             if part.unused {
-                sequential_block(bits, part.dc, part.ac)?;
+                codes.skip_block(bits)?;
+                continue;
+            }
+            if part.transform.side == 1 {
+                // Its only sample comes of the first coefficient.
+                codes.skip_block(bits)?;
+                part.place_flat(codes.last_dc as i16, part.start + y * part.stride + mcu * across + x);
                 continue;
             }
             let Some(block) = waiting.blocks.get_mut(waiting.count) else { continue };
-            let flat = coefficients(bits, part, block)?;
-            let at = start + y * 8 * part.stride + (mcu * across + x) * 8;
+            let flat = coefficients(bits, codes, block)?;
+            let side = part.transform.side;
+            let at = part.start + (y * part.stride + mcu * across + x) * side;
             if flat {
-                let sample = inverse_flat(block[0].wrapping_mul(part.multipliers[0]), accurate);
-                block[0] = 0;
-                place_flat(sample, part.samples.get_mut(at..).unwrap_or_default(), part.stride);
+                part.place_flat(std::mem::take(&mut block[0]), at);
+                continue;
+            }
+            if side < 8 {
+                part.transform.reduce(block, part.samples.get_mut(at..).unwrap_or_default(), part.stride);
+                *block = [0; COEFFICIENTS];
                 continue;
             }
             if let Some(place) = waiting.places.get_mut(waiting.count) {
@@ -195,7 +236,7 @@ fn mcu_blocks(
             }
             waiting.count += 1;
             if waiting.count == 2 {
-                waiting.transform(parts, accurate);
+                waiting.transform(parts);
             }
         }
     }

@@ -6,22 +6,22 @@
 
 use std::ops::Range;
 
-use super::blocks::{Part, Plane, mcu_row, natural_place, transform_row};
+use arrayvec::ArrayVec;
+
+use super::blocks::{Part, Plane, Transform, mcu_row, natural_place};
 use super::color::{ColorModel, cmyk_to_rgb, interleave, rgb_to_luma, ycck_to_cmyk};
-use super::entropy::{Pace, located};
-use super::frame::{Frame, Scan};
+use super::entropy::{Pace, located, scan_codes};
+use super::frame::{COMPONENTS, Frame, Scan};
 use super::huffman::{Fault, Tables};
-use super::idct::{COEFFICIENTS, multipliers};
+use super::idct::COEFFICIENTS;
 use super::progressive::{self, Coded};
-use super::upsample::{self, Upsampling};
+use super::window::{Extent, Way, Window};
 use crate::image::buf::{ImageBuf, Shape};
 use crate::image::error::{ImageError, Result};
+use crate::image::ops::Rect;
 use crate::image::probe::Limits;
 use crate::image::sniff::Format;
 use crate::image::ycc;
-
-/// Most components of a frame that is decoded.
-const COMPONENTS: usize = 4;
 
 /// The four quantisation tables in force, row by row.
 pub(super) type Quantisers = [Option<[u16; COEFFICIENTS]>; 4];
@@ -46,6 +46,7 @@ pub(crate) struct Target<'a> {
     /// The accurate inverse transform rather than the fast one.
     pub(crate) accurate: bool,
     pub(crate) limits: Limits,
+    pub(crate) extent: Extent,
 }
 
 /// Memory of a decoder that is kept from image to image.
@@ -61,27 +62,20 @@ pub(crate) struct Scratch {
     pixels: Vec<u8>,
     model: ColorModel,
     adobe: bool,
+    /// What is wanted of the image, in pixels of the decoded size.
+    rect: Rect,
     /// Whether the samples come row by row of MCUs for all components, so that rows of pixels can be made as they do.
     streaming: bool,
 }
 
-/// How a component becomes rows of the image.
-#[derive(Debug, Clone, Copy, Default)]
-struct Way {
-    upsampling: Upsampling,
-    /// Samples across and down without padding.
-    width: usize,
-    height: usize,
-}
-
-/// Checks that a frame can be decoded to this many channels, and shapes the image.
-pub(crate) fn shape(frame: &Frame, gray: bool, limits: &Limits, image: &mut ImageBuf<u8>) -> Result<()> {
+/// Checks that a frame can be decoded to this many channels; returns their number.
+pub(crate) fn check(frame: &Frame, gray: bool, limits: &Limits) -> Result<usize> {
     let channels = if gray { 1 } else { 3 };
     limits.check(frame.width, frame.height, channels)?;
     if frame.components.len() == 4 && gray {
         return Err(ImageError::unsupported(Format::Jpeg, "decoding four inks (CMYK) to one channel"));
     }
-    image.reshape(Shape::new(frame.height, frame.width, channels))
+    Ok(channels)
 }
 
 impl Target<'_> {
@@ -98,11 +92,12 @@ impl Target<'_> {
         if scan.ss == 0 && frame.block_count(scan) / 8 > data.len() {
             return Err(located(Fault::Early, data.end));
         }
-        shape(frame, self.gray, &self.limits, self.image)?;
+        let channels = check(frame, self.gray, &self.limits)?;
+        let rect = self.extent.rect(frame)?;
+        self.image.reshape(Shape::new(rect.height, rect.width, channels))?;
         let Scratch { planes, coded, ways, rows, sums, pixels, .. } = &mut *self.scratch;
         let single = frame.components.len() == 1;
         let streaming = frame.progressive || scan.components.len() == frame.components.len();
-        let (h_max, _) = frame.max_sampling();
         let (mcus, mcu_rows) = frame.mcus();
         planes.iter_mut().for_each(|plane| plane.unused = true);
         let parts = planes.iter_mut().zip(coded).zip(ways).zip(rows);
@@ -111,26 +106,26 @@ impl Target<'_> {
                 coded.start(frame, component);
             }
             plane.unused = self.gray && model == ColorModel::YCbCr && index > 0;
-            plane.multipliers = None;
+            plane.transform = None;
             if plane.unused {
                 continue;
             }
-            let (width, height) = frame.size_of(component);
-            let upsampling = Upsampling::of(component, frame, width).ok_or_else(|| {
+            *way = Way::new(component, frame, self.extent.scale, &rect).ok_or_else(|| {
                 ImageError::unsupported(Format::Jpeg, "a component at no whole fraction of the image's size")
             })?;
-            *way = Way { upsampling, width, height };
-            let all = mcu_rows * component.v * 8;
-            plane.stride = mcus * component.h * 8;
-            plane.rows = if streaming { all.min(16 * if single { 1 } else { component.v }) } else { all };
+            let all = mcu_rows * component.v * way.side;
+            plane.stride = mcus * component.h * way.side;
+            plane.rows = if streaming { all.min(2 * way.side * if single { 1 } else { component.v }) } else { all };
             plane.samples.resize(plane.stride * plane.rows, 0);
-            row.resize(width * h_max / component.h, 0);
-            sums.resize(sums.len().max(width + 2), 0);
+            let (row_len, sums_len) = way.room();
+            row.resize(row_len, 0);
+            sums.resize(sums.len().max(sums_len), 0);
         }
         if matches!(model, ColorModel::Cmyk | ColorModel::Ycck) || (self.gray && model == ColorModel::Rgb) {
-            pixels.resize(frame.width * frame.components.len(), 0);
+            pixels.resize(rect.width * frame.components.len(), 0);
         }
         (self.scratch.model, self.scratch.adobe, self.scratch.streaming) = (model, adobe, streaming);
+        self.scratch.rect = rect;
         Ok(())
     }
 
@@ -147,8 +142,9 @@ impl Target<'_> {
         restart_interval: usize,
     ) -> Result<()> {
         for part in &scan.components {
-            let (Some(component), Some(plane)) =
-                (frame.components.get(part.index), self.scratch.planes.get_mut(part.index))
+            let Scratch { planes, ways, .. } = &mut *self.scratch;
+            let (Some(component), Some(plane), Some(way)) =
+                (frame.components.get(part.index), planes.get_mut(part.index), ways.get(part.index))
             else {
                 continue;
             };
@@ -157,7 +153,7 @@ impl Target<'_> {
                 .and_then(Option::as_ref)
                 .ok_or_else(|| ImageError::corrupt(Format::Jpeg, base, "a scan without its quantisation table"))?;
             // Those of its first scan.
-            plane.multipliers.get_or_insert_with(|| multipliers(quantisers, self.accurate));
+            plane.transform.get_or_insert_with(|| Transform::new(quantisers, way.side, self.accurate));
         }
         let mut pace = Pace::new(data, restart_interval);
         let decoded = if frame.progressive {
@@ -176,33 +172,25 @@ impl Target<'_> {
         tables: &Tables,
     ) -> std::result::Result<(), Fault> {
         let (across, down) = frame.mcus_of(scan);
-        let single = scan.components.len() == 1;
-        let mut last_dcs = [0; COMPONENTS];
+        let window = self.window(frame, scan);
+        let mut codes = scan_codes(frame, scan, tables)?;
         let mut done = 0;
         for row in 0..down {
             let mut planes = self.scratch.planes.each_mut().map(Some);
-            let mut parts: [Option<Part<'_>>; COMPONENTS] = [const { None }; COMPONENTS];
-            for ((slot, part), &last_dc) in parts.iter_mut().zip(&scan.components).zip(&last_dcs) {
-                let component = frame.components.get(part.index).ok_or(Fault::NoTable)?;
+            let mut parts = ArrayVec::<Part<'_>, COMPONENTS>::new();
+            for (part, codes) in scan.components.iter().zip(&codes) {
                 let plane = planes.get_mut(part.index).and_then(Option::take).ok_or(Fault::NoTable)?;
-                let (h, v) = if single { (1, 1) } else { (component.h, component.v) };
-                *slot = Some(Part {
+                let transform = plane.transform.ok_or(Fault::NoTable)?;
+                parts.push(Part {
                     samples: &mut plane.samples,
                     stride: plane.stride,
-                    start: row * v * 8 % plane.rows.max(1) * plane.stride,
-                    multipliers: plane.multipliers.ok_or(Fault::NoTable)?,
+                    start: row * codes.v * transform.side % plane.rows.max(1) * plane.stride,
+                    transform,
                     unused: plane.unused,
-                    dc: tables.dc(part.dc).ok_or(Fault::NoTable)?,
-                    ac: tables.ac(part.ac).ok_or(Fault::NoTable)?,
-                    h,
-                    v,
-                    last_dc,
                 });
             }
-            mcu_row(pace, &mut parts, across, self.accurate)?;
-            for (last_dc, part) in last_dcs.iter_mut().zip(parts.iter().flatten()) {
-                *last_dc = part.last_dc;
-            }
+            mcu_row(pace, &mut codes, &mut parts, across, window.of_row(row, across))?;
+            drop(parts);
             if self.scratch.streaming {
                 done = self.give_complete_rows(done, row + 1, frame);
             }
@@ -210,15 +198,36 @@ impl Target<'_> {
         Ok(())
     }
 
+    /// The MCUs of a scan that hold what is wanted.
+    fn window(&self, frame: &Frame, scan: &Scan) -> Window {
+        let mut window = Window::default();
+        for part in &scan.components {
+            let Scratch { planes, ways, .. } = &*self.scratch;
+            if let (Some(component), Some(way), Some(Plane { unused: false, .. })) =
+                (frame.components.get(part.index), ways.get(part.index), planes.get(part.index))
+            {
+                window = window.with(way.mcus(frame.blocks_in_mcu(component, scan)));
+            }
+        }
+        window
+    }
+
     /// Makes the rows of pixels that so many MCU rows are enough for, from row `done` on; returns the next.
     fn give_complete_rows(&mut self, done: usize, mcu_rows: usize, frame: &Frame) -> usize {
-        let (_, v_max) = frame.max_sampling();
-        let rows = if frame.components.len() == 1 { 8 } else { 8 * v_max } * mcu_rows;
+        let rows = mcu_rows * self.mcu_height(frame);
         let mut ways = self.scratch.ways.iter().zip(&self.scratch.planes).take(frame.components.len());
-        let looks_down = ways.any(|(way, plane)| !plane.unused && way.upsampling.looks_down());
-        let next = if rows >= frame.height { frame.height } else { rows - usize::from(looks_down) };
+        let looks_down = ways.any(|(way, plane)| !plane.unused && way.looks_down());
+        let height = self.extent.scale.size_of((frame.height, frame.width)).0;
+        let next = if rows >= height { height } else { rows - usize::from(looks_down) };
         self.give_rows(done, next);
         next
+    }
+
+    /// Rows of pixels of an MCU with all components.
+    fn mcu_height(&self, frame: &Frame) -> usize {
+        let (_, v_max) = frame.max_sampling();
+        let blocks = if frame.components.len() == 1 { 1 } else { v_max };
+        blocks * 8 / self.extent.scale.divisor()
     }
 
     /// To be called after the last scan.
@@ -226,39 +235,41 @@ impl Target<'_> {
         if frame.progressive {
             self.transform(frame);
         } else if !self.scratch.streaming {
-            self.give_rows(0, frame.height);
+            self.give_rows(0, usize::MAX);
         }
     }
 
     /// Coefficients to pixels.
     fn transform(&mut self, frame: &Frame) {
         let single = frame.components.len() == 1;
-        let (_, v_max) = frame.max_sampling();
-        let mcu_rows = frame.height.div_ceil(if single { 8 } else { 8 * v_max });
+        let height = self.extent.scale.size_of((frame.height, frame.width)).0;
         let mut done = 0;
-        for row in 0..mcu_rows {
-            let parts = self.scratch.planes.iter_mut().zip(&mut self.scratch.coded);
-            for (component, (plane, coded)) in frame.components.iter().zip(parts) {
-                let Plane { samples, stride, rows, multipliers: Some(multipliers), unused: false } = plane else {
+        for mcu_row in 0..height.div_ceil(self.mcu_height(frame)) {
+            let parts = self.scratch.planes.iter_mut().zip(&mut self.scratch.coded).zip(&self.scratch.ways);
+            for (component, ((plane, coded), way)) in frame.components.iter().zip(parts) {
+                let Plane { samples, stride, rows, transform: Some(transform), unused: false } = plane else {
                     continue;
                 };
-                let v = if single { 1 } else { component.v };
-                for y in row * v..(row + 1) * v {
-                    let at = y * 8 % (*rows).max(1) * *stride;
-                    let to = samples.get_mut(at..).unwrap_or_default();
-                    transform_row(coded.row(y), multipliers, self.accurate, to, *stride);
+                let (v, side) = (if single { 1 } else { component.v }, transform.side);
+                let wanted = way.mcus((1, 1));
+                for y in (mcu_row * v..(mcu_row + 1) * v).filter(|y| wanted.down.contains(y)) {
+                    let at = y * side % (*rows).max(1) * *stride + wanted.across.start * side;
+                    let blocks = coded.row(y).get(wanted.across.clone()).unwrap_or_default();
+                    transform.row(blocks, samples.get_mut(at..).unwrap_or_default(), *stride);
                 }
             }
-            done = self.give_complete_rows(done, row + 1, frame);
+            done = self.give_complete_rows(done, mcu_row + 1, frame);
         }
     }
 
-    /// Makes rows of pixels.
+    /// Makes those of these rows of pixels that are wanted.
     fn give_rows(&mut self, from: usize, to: usize) {
         let Shape { width, channels, .. } = self.image.shape();
         let len = width * channels;
-        let Scratch { planes, ways, rows, sums, pixels, model, adobe, .. } = &mut *self.scratch;
-        let out = self.image.pixels_mut().get_mut(from * len..to * len).unwrap_or_default();
+        let Scratch { planes, ways, rows, sums, pixels, model, adobe, rect, .. } = &mut *self.scratch;
+        let (from, to) = (from.max(rect.y), to.min(rect.y + rect.height));
+        let start = from.saturating_sub(rect.y) * len;
+        let out = self.image.pixels_mut().get_mut(start..).unwrap_or_default();
         for (y, out) in (from..to).zip(out.chunks_exact_mut(len.max(1))) {
             let mut full: [&[u8]; COMPONENTS] = [&[]; COMPONENTS];
             for (((full, plane), way), row) in full.iter_mut().zip(planes.iter()).zip(ways.iter()).zip(rows.iter_mut())
@@ -286,25 +297,5 @@ impl Target<'_> {
                 }
             }
         }
-    }
-}
-
-impl Way {
-    /// Row `y` of the image from a component; `spare` has room for it.
-    #[inline(always)]
-    fn row<'a>(&self, plane: &'a Plane, y: usize, sums: &mut [u16], spare: &'a mut [u8]) -> &'a [u8] {
-        let row = |y: usize| plane.row(y).get(..self.width).unwrap_or_default();
-        // libjpeg repeats the first and the last row that are in the image.
-        let far =
-            |y: usize| if y.is_multiple_of(2) { (y / 2).saturating_sub(1) } else { (y / 2 + 1).min(self.height - 1) };
-        match self.upsampling {
-            Upsampling::None => return row(y),
-            Upsampling::Repeat(1, v) => return row(y / v),
-            Upsampling::Across => upsample::double_across(row(y), sums, spare),
-            Upsampling::Down => upsample::double_down(row(y / 2), row(far(y)), 1 + (y % 2) as u16, spare),
-            Upsampling::Both => upsample::double(row(y / 2), row(far(y)), sums, spare),
-            Upsampling::Repeat(h, v) => upsample::repeat(row(y / v), h, spare),
-        }
-        spare
     }
 }

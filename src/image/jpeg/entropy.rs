@@ -5,8 +5,10 @@
 //! reads every one. A refinement scan's length depends on which coefficients are not zero, so one
 //! 64-bit mask a block is kept for progressive images.
 
-use super::frame::{Frame, Scan};
-use super::huffman::{Bits, END_OF_BLOCK, Fault, Table, Tables};
+use arrayvec::ArrayVec;
+
+use super::frame::{COMPONENTS, Frame, Scan, ScanComponent};
+use super::huffman::{Bits, Fault, Table, Tables};
 use crate::image::error::{ImageError, Result};
 use crate::image::sniff::Format;
 
@@ -15,7 +17,7 @@ pub(super) type Walked<T = ()> = std::result::Result<T, Fault>;
 /// The masks of non-zero coefficients, kept from image to image.
 #[derive(Debug, Default)]
 pub(crate) struct EntropyScratch {
-    masks: [Vec<u64>; 4],
+    masks: [Vec<u64>; COMPONENTS],
 }
 
 impl EntropyScratch {
@@ -46,7 +48,7 @@ pub(super) fn walk(
     let walked = if frame.progressive {
         progressive(&mut pace, frame, scan, tables, scratch)
     } else {
-        sequential(&mut pace, frame, scan, tables)
+        scan_codes(frame, scan, tables).and_then(|mut codes| skip_mcus(&mut pace, &mut codes, frame.mcu_count(scan)))
     };
     walked.map_err(|fault| located(fault, base + pace.bits.position()))
 }
@@ -95,46 +97,58 @@ impl<'a> Pace<'a> {
     }
 }
 
-/// For each component of the scan: blocks in an MCU and the two tables.
-fn plan<'t>(frame: &Frame, scan: &Scan, tables: &'t Tables) -> Vec<(usize, Option<&'t Table>, Option<&'t Table>)> {
-    let alone = scan.components.len() == 1;
-    scan.components
-        .iter()
-        .filter_map(|s| {
-            let component = frame.components.get(s.index)?;
-            let blocks = if alone { 1 } else { component.h * component.v };
-            Some((blocks, tables.dc(s.dc), tables.ac(s.ac)))
-        })
-        .collect()
+/// What the codes of a component of a sequential scan are read with.
+pub(super) struct Codes<'a> {
+    pub(super) dc: &'a Table,
+    /// Readied for [`Bits::skip_coefficients`].
+    pub(super) ac: &'a Table,
+    /// Blocks of an MCU across and down.
+    pub(super) h: usize,
+    pub(super) v: usize,
+    /// The DC coefficient of the block before.
+    pub(super) last_dc: i32,
 }
 
-fn sequential(pace: &mut Pace<'_>, frame: &Frame, scan: &Scan, tables: &Tables) -> Walked {
-    let plan = plan(frame, scan, tables)
-        .into_iter()
-        .map(|(blocks, dc, ac)| Some((blocks, dc?, ac?)))
-        .collect::<Option<Vec<_>>>()
-        .ok_or(Fault::NoTable)?;
-    for _ in 0..frame.mcu_count(scan) {
-        pace.mcu()?;
-        for &(blocks, dc, ac) in &plan {
-            for _ in 0..blocks {
-                sequential_block(&mut pace.bits, dc, ac)?;
+impl<'a> Codes<'a> {
+    pub(super) fn new(frame: &Frame, scan: &Scan, part: &ScanComponent, tables: &'a Tables) -> Walked<Self> {
+        let component = frame.components.get(part.index).ok_or(Fault::NoTable)?;
+        let (h, v) = frame.blocks_in_mcu(component, scan);
+        let (dc, ac) = (tables.dc(part.dc).ok_or(Fault::NoTable)?, tables.ac(part.ac).ok_or(Fault::NoTable)?);
+        Ok(Self { dc, ac, h, v, last_dc: 0 })
+    }
+
+    /// One block of F.2.2, of which the DC coefficient alone is computed.
+    #[inline(always)]
+    pub(super) fn skip_block(&mut self, bits: &mut Bits<'_>) -> Walked {
+        self.last_dc = self.last_dc.wrapping_add(i32::from(bits.value(self.dc)?.value));
+        bits.skip_coefficients(self.ac)
+    }
+}
+
+/// The codes of all components of a sequential scan.
+pub(super) type ScanCodes<'a> = ArrayVec<Codes<'a>, COMPONENTS>;
+
+/// What a sequential scan is read with.
+pub(super) fn scan_codes<'a>(frame: &Frame, scan: &Scan, tables: &'a Tables) -> Walked<ScanCodes<'a>> {
+    scan.components.iter().map(|part| Codes::new(frame, scan, part, tables)).collect()
+}
+
+/// Passes so many MCUs of a sequential scan.
+pub(super) fn skip_mcus(pace: &mut Pace<'_>, codes: &mut [Codes<'_>], mcus: usize) -> Walked {
+    for _ in 0..mcus {
+        if pace.mcu()? {
+            codes.iter_mut().for_each(|codes| codes.last_dc = 0);
+        }
+        // A copy, which stays in registers.
+        let mut bits = pace.bits;
+        let mut walked = Ok(());
+        for codes in codes.iter_mut() {
+            for _ in 0..codes.h * codes.v {
+                walked = walked.and_then(|()| codes.skip_block(&mut bits));
             }
         }
-    }
-    Ok(())
-}
-
-/// One block of F.2.2: a DC difference, then runs and values to 63 or to end-of-block.
-#[inline(always)]
-pub(super) fn sequential_block(bits: &mut Bits<'_>, dc: &Table, ac: &Table) -> Walked {
-    bits.symbol(dc)?;
-    let mut k = 1;
-    while k < 64 {
-        k += bits.symbol(ac)?.advance();
-    }
-    if k > 64 && k < END_OF_BLOCK {
-        return Err(Fault::Overrun);
+        pace.bits = bits;
+        walked?;
     }
     Ok(())
 }
@@ -168,13 +182,14 @@ fn progressive(
 
 /// DC scans (G.1.2.1): a difference the first time, then one bit a block.
 fn progressive_dc(pace: &mut Pace<'_>, frame: &Frame, scan: &Scan, tables: &Tables) -> Walked {
-    let plan = plan(frame, scan, tables);
     for _ in 0..frame.mcu_count(scan) {
         pace.mcu()?;
-        for &(blocks, dc, _) in &plan {
-            for _ in 0..blocks {
+        for part in &scan.components {
+            let component = frame.components.get(part.index).ok_or(Fault::NoTable)?;
+            let (h, v) = frame.blocks_in_mcu(component, scan);
+            for _ in 0..h * v {
                 if scan.ah == 0 {
-                    pace.bits.symbol(dc.ok_or(Fault::NoTable)?)?;
+                    pace.bits.symbol(tables.dc(part.dc).ok_or(Fault::NoTable)?)?;
                 } else {
                     pace.bits.skip(1)?;
                 }

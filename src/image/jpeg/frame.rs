@@ -1,9 +1,14 @@
 //! Frame and scan headers, and how much of the image its scans cover.
 
+use arrayvec::ArrayVec;
+
 use super::segment::Segment;
 use crate::image::error::{ImageError, Result};
 use crate::image::probe::Colorspace;
 use crate::image::sniff::Format;
+
+/// Most components of a frame.
+pub(super) const COMPONENTS: usize = 4;
 
 /// One component of a frame (B.2.2).
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +28,7 @@ pub(crate) struct Frame {
     pub(crate) height: usize,
     pub(crate) width: usize,
     pub(crate) progressive: bool,
-    pub(crate) components: Vec<Component>,
+    pub(crate) components: ArrayVec<Component, COMPONENTS>,
 }
 
 impl Frame {
@@ -54,7 +59,7 @@ impl Frame {
         if !matches!(count, 1 | 3 | 4) {
             return Err(ImageError::unsupported(Format::Jpeg, format!("a frame of {count} components")));
         }
-        let mut components: Vec<Component> = Vec::with_capacity(usize::from(count));
+        let mut components = ArrayVec::<Component, COMPONENTS>::new();
         for spec in specs.chunks_exact(3) {
             let &[id, hv, tq] = spec else { continue };
             let (h, v) = (usize::from(hv >> 4), usize::from(hv & 15));
@@ -92,7 +97,7 @@ impl Frame {
 
     /// MCUs of a scan across and down (A.2.2, A.2.3).
     pub(super) fn mcus_of(&self, scan: &Scan) -> (usize, usize) {
-        if let [only] = scan.components.as_slice()
+        if let [only] = *scan.components
             && let Some(component) = self.components.get(only.index)
         {
             return self.blocks_of(component);
@@ -106,11 +111,16 @@ impl Frame {
         (self.width.div_ceil(8 * h), self.height.div_ceil(8 * v))
     }
 
+    /// Blocks of a component across and down in an MCU of a scan.
+    pub(super) fn blocks_in_mcu(&self, component: &Component, scan: &Scan) -> (usize, usize) {
+        if scan.components.len() == 1 { (1, 1) } else { (component.h, component.v) }
+    }
+
     /// Blocks of a scan.
     pub(super) fn block_count(&self, scan: &Scan) -> usize {
         let parts = scan.components.iter().filter_map(|part| self.components.get(part.index));
-        let in_mcu = if scan.components.len() == 1 { 1 } else { parts.map(|c| c.h * c.v).sum() };
-        self.mcu_count(scan) * in_mcu
+        let in_mcu = parts.map(|component| self.blocks_in_mcu(component, scan)).map(|(h, v)| h * v);
+        self.mcu_count(scan) * in_mcu.sum::<usize>()
     }
 
     pub(super) fn mcu_count(&self, scan: &Scan) -> usize {
@@ -138,7 +148,7 @@ pub(super) struct ScanComponent {
 /// A scan header (B.2.3).
 #[derive(Debug, Clone)]
 pub(super) struct Scan {
-    pub(super) components: Vec<ScanComponent>,
+    pub(super) components: ArrayVec<ScanComponent, COMPONENTS>,
     /// First and last coefficient, in zigzag order; 0 and 63 in a sequential frame.
     pub(super) ss: u8,
     pub(super) se: u8,
@@ -162,7 +172,7 @@ impl Scan {
         let &[ss, se, approx] = tail else {
             return Err(segment.corrupt("a short scan header"));
         };
-        let mut components: Vec<ScanComponent> = Vec::with_capacity(count);
+        let mut components = ArrayVec::<ScanComponent, COMPONENTS>::new();
         for spec in specs.chunks_exact(2) {
             let &[id, tables] = spec else { continue };
             let index = frame
@@ -215,15 +225,20 @@ impl Scan {
 ///
 /// A progressive file cut between two scans and closed with EOI is well formed marker by marker;
 /// only this tells that its last refinements are missing.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Coverage {
     /// Lowest bit known of each coefficient of each component; `None` before its first scan.
-    known: Vec<[Option<u8>; 64]>,
+    known: [[Option<u8>; 64]; COMPONENTS],
+}
+
+impl Default for Coverage {
+    fn default() -> Self {
+        Self { known: [[None; 64]; COMPONENTS] }
+    }
 }
 
 impl Coverage {
-    pub(super) fn add(&mut self, scan: &Scan, frame: &Frame, at: usize) -> Result<()> {
-        self.known.resize(frame.components.len(), [None; 64]);
+    pub(super) fn add(&mut self, scan: &Scan, at: usize) -> Result<()> {
         for component in &scan.components {
             let Some(known) = self.known.get_mut(component.index) else {
                 continue;
@@ -246,9 +261,8 @@ impl Coverage {
 
     /// Fails unless every coefficient of every component has come to its last bit.
     pub(super) fn finish(&self, frame: &Frame, end: usize) -> Result<()> {
-        for index in 0..frame.components.len() {
-            let known = self.known.get(index);
-            if let Some(k) = (0..64).find(|&k| known.and_then(|c| c[k]) != Some(0)) {
+        for (index, known) in self.known.iter().enumerate().take(frame.components.len()) {
+            if let Some(k) = known.iter().position(|&bit| bit != Some(0)) {
                 return Err(ImageError::truncated(
                     Format::Jpeg,
                     end,
@@ -293,11 +307,11 @@ mod tests {
         let frame = Frame::parse(&segment(0xC2, &header)).unwrap();
         let scan = |ss, se, approx| Scan::parse(&segment(0xDA, &[1, 1, 0, ss, se, approx]), &frame).unwrap();
         let mut coverage = Coverage::default();
-        coverage.add(&scan(0, 0, 0x01), &frame, 0).unwrap();
-        coverage.add(&scan(1, 63, 0x00), &frame, 0).unwrap();
+        coverage.add(&scan(0, 0, 0x01), 0).unwrap();
+        coverage.add(&scan(1, 63, 0x00), 0).unwrap();
         assert!(coverage.finish(&frame, 0).unwrap_err().is_truncated());
-        assert!(coverage.add(&scan(1, 63, 0x10), &frame, 0).is_err());
-        coverage.add(&scan(0, 0, 0x10), &frame, 0).unwrap();
+        assert!(coverage.add(&scan(1, 63, 0x10), 0).is_err());
+        coverage.add(&scan(0, 0, 0x10), 0).unwrap();
         assert!(coverage.finish(&frame, 0).is_ok());
         assert!(Scan::parse(&segment(0xDA, &[1, 1, 0, 0, 5, 0]), &frame).is_err());
         assert!(Scan::parse(&segment(0xDA, &[1, 9, 0, 0, 0, 0]), &frame).is_err());

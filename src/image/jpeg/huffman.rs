@@ -26,6 +26,21 @@ const LOOK: u32 = 10;
 /// How far an end-of-block moves on: past any coefficient.
 pub(super) const END_OF_BLOCK: u32 = 128;
 
+/// Codes of one block with their extra bits, as many as are within [`LOOK`] bits: what is passed where only the length
+/// of the data matters.
+#[derive(Debug, Clone, Copy)]
+struct Skip {
+    /// Of all codes.
+    bits: u8,
+    /// Coefficients that they pass, and [`END_OF_BLOCK`] where the last is one; [`Skip::NONE`] where there is no whole code.
+    advance: u8,
+}
+
+impl Skip {
+    /// More coefficients than a block has left.
+    const NONE: Self = Self { bits: 0, advance: 64 };
+}
+
 /// What a code stands for.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Entry {
@@ -71,6 +86,9 @@ pub(super) struct Table {
     counts: [u8; 16],
     values: [u8; 256],
     total: usize,
+    /// Made when first needed.
+    skips: [Skip; 1 << LOOK],
+    skips_made: bool,
 }
 
 impl Table {
@@ -81,6 +99,8 @@ impl Table {
             counts: [0; 16],
             values: [0; 256],
             total: 0,
+            skips: [Skip::NONE; 1 << LOOK],
+            skips_made: false,
         }
     }
 
@@ -99,7 +119,7 @@ impl Table {
     /// Makes the table anew, or gives `None` when the lengths are not those of a prefix code.
     fn fill(&mut self, counts: &[u8; 16], values: &[u8]) -> Option<()> {
         self.look.fill(Entry::default());
-        (self.counts, self.total) = ([0; 16], 0);
+        (self.counts, self.total, self.skips_made) = ([0; 16], 0, false);
         let (mut code, mut index) = (0u32, 0usize);
         for (&count, len) in counts.iter().zip(1u32..) {
             let number = u32::from(count);
@@ -136,6 +156,25 @@ impl Table {
             same.fill(Entry::new(len, symbol, value));
         }
         Some(())
+    }
+
+    /// Readies an AC table for [`Bits::skip_coefficients`].
+    fn make_skips(&mut self) {
+        for (index, skip) in self.skips.iter_mut().enumerate() {
+            *skip = Skip::NONE;
+            let (mut bits, mut advance) = (0, 0);
+            while bits < LOOK && advance < END_OF_BLOCK {
+                let rest = index << bits & ((1 << LOOK) - 1);
+                let Some(&entry) = self.look.get(rest).filter(|e| e.bits > 0) else { break };
+                let next = advance + entry.advance();
+                if bits + u32::from(entry.bits) > LOOK || next % END_OF_BLOCK > 63 {
+                    break;
+                }
+                (bits, advance) = (bits + u32::from(entry.bits), next);
+                *skip = Skip { bits: bits as u8, advance: advance as u8 };
+            }
+        }
+        self.skips_made = true;
     }
 
     /// A code longer than [`LOOK`] bits at the top of `acc`.
@@ -201,6 +240,12 @@ impl Tables {
             rest = tail;
         }
         Ok(())
+    }
+
+    /// Readies AC tables for [`Bits::skip_coefficients`].
+    pub(super) fn make_skips(&mut self) {
+        let tables = self.ac.iter_mut().filter(|slot| slot.defined).filter_map(|slot| slot.table.as_mut());
+        tables.filter(|table| !table.skips_made).for_each(|table| table.make_skips());
     }
 
     pub(super) fn dc(&self, id: usize) -> Option<&Table> {
@@ -304,6 +349,25 @@ impl<'a> Bits<'a> {
         }
         self.consume(u32::from(entry.bits))?;
         Ok(entry)
+    }
+
+    /// Passes the coefficients of a sequential block but the first (F.2.2.2); the table has been readied for that.
+    #[inline(always)]
+    pub(super) fn skip_coefficients(&mut self, table: &Table) -> std::result::Result<(), Fault> {
+        let mut k = 1;
+        while k < 64 {
+            self.refill();
+            let skip = table.skips[(self.acc >> (64 - LOOK)) as usize];
+            let next = k + u32::from(skip.advance);
+            // Else a code would be the first of the next block, or there is none.
+            if next % END_OF_BLOCK < 64 {
+                self.consume(u32::from(skip.bits))?;
+                k = next;
+            } else {
+                k += self.symbol(table)?.advance();
+            }
+        }
+        if k > 64 && k < END_OF_BLOCK { Err(Fault::Overrun) } else { Ok(()) }
     }
 
     /// Reads a code and the value in its extra bits.

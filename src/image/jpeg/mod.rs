@@ -1,4 +1,4 @@
-//! JPEG structure: markers, frame and scan headers, a walk of the entropy-coded data, and a decoder of sequential frames.
+//! JPEG structure: markers, frame and scan headers, a walk of the entropy-coded data, and a decoder.
 //!
 //! Section, table and figure numbers are those of ITU-T T.81.
 
@@ -12,12 +12,16 @@ pub(crate) mod idct;
 #[cfg(target_arch = "x86_64")]
 mod idct_wide;
 mod progressive;
+mod reduced;
 mod segment;
 pub(crate) mod upsample;
+mod window;
 
-pub(crate) use decoder::{Scratch, Target, shape};
+pub(crate) use decoder::{Scratch, Target, check};
 pub(crate) use entropy::EntropyScratch;
 pub(crate) use frame::Frame;
+pub(crate) use window::Extent;
+pub use window::Scale;
 
 use self::color::ColorModel;
 use self::decoder::{Quantisers, quantisers};
@@ -41,6 +45,17 @@ pub(crate) enum Depth<'a> {
     Entropy(&'a mut EntropyScratch),
     /// All markers, and the pixels.
     Pixels(Target<'a>),
+}
+
+impl Depth<'_> {
+    /// Whether the coefficients of some blocks are passed over.
+    fn skips(&self) -> bool {
+        match self {
+            Depth::Header | Depth::Markers => false,
+            Depth::Entropy(_) => true,
+            Depth::Pixels(target) => target.gray || !target.extent.is_all(),
+        }
+    }
 }
 
 /// What [`read`] found.
@@ -102,6 +117,7 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits, mut depth: Depth<'_>) -> Resul
     }
     read
 }
+
 #[derive(Default)]
 struct State {
     frame: Option<Frame>,
@@ -119,7 +135,7 @@ impl State {
     fn read(&mut self, bytes: &[u8], limits: &Limits, depth: &mut Depth<'_>) -> Result<Jpeg> {
         let mut walker = Walker::new(bytes)?;
         while let Some(segment) = walker.next_segment()? {
-            self.take(&segment, limits)?;
+            self.take(&segment, limits, depth)?;
             if segment.marker == marker::SOS {
                 self.scan(bytes, &mut walker, &segment, depth)?;
             } else if self.frame.is_some() && matches!(depth, Depth::Header) {
@@ -159,8 +175,11 @@ impl State {
         if data.is_empty() {
             return Err(ImageError::truncated(Format::Jpeg, data.start, "a scan without data"));
         }
-        self.coverage.add(&scan, frame, segment.at)?;
+        self.coverage.add(&scan, segment.at)?;
         let (stream, base) = (bytes.get(data.clone()).unwrap_or_default(), data.start);
+        if !frame.progressive && depth.skips() {
+            self.tables.make_skips();
+        }
         match depth {
             Depth::Entropy(scratch) => {
                 if self.scans == 1 {
@@ -179,7 +198,7 @@ impl State {
     }
 
     /// Takes in everything but a scan.
-    fn take(&mut self, segment: &Segment<'_>, limits: &Limits) -> Result<()> {
+    fn take(&mut self, segment: &Segment<'_>, limits: &Limits, depth: &Depth<'_>) -> Result<()> {
         match segment.marker {
             m if marker::is_sof(m) => {
                 if self.frame.is_some() {
@@ -189,6 +208,8 @@ impl State {
                 limits.check(frame.width, frame.height, frame.components.len())?;
                 self.frame = Some(frame);
             }
+            // Of no use to a reader of the header alone.
+            marker::DHT if matches!(depth, Depth::Header) => {}
             marker::DHT => self.tables.define(segment)?,
             marker::DQT => self.take_quantisers(segment)?,
             marker::DRI => match *segment.payload {

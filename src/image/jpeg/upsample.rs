@@ -1,6 +1,5 @@
 //! Rows of a component at a smaller size than the image's, as libjpeg's upsampling makes them.
 
-use super::frame::{Component, Frame};
 use crate::image::simd::avx2;
 
 /// How the samples of a component become one for each pixel.
@@ -20,24 +19,42 @@ pub(super) enum Upsampling {
 }
 
 impl Upsampling {
-    /// libjpeg's choice, or `None` for a ratio that is not whole, which it refuses.
-    pub(super) fn of(component: &Component, frame: &Frame, width: usize) -> Option<Self> {
-        let (h, v) = frame.max_sampling();
-        if !h.is_multiple_of(component.h) || !v.is_multiple_of(component.v) {
+    /// libjpeg's choice for a component of `width` samples, `h` of them across and `v` down where the image has `h_max`
+    /// and `v_max` pixels; or `None` for a ratio that is not whole, which it refuses. Without `fancy`, samples are repeated.
+    pub(super) fn of(
+        (h, h_max): (usize, usize),
+        (v, v_max): (usize, usize),
+        width: usize,
+        fancy: bool,
+    ) -> Option<Self> {
+        if !h_max.is_multiple_of(h) || !v_max.is_multiple_of(v) {
             return None;
         }
-        Some(match (h / component.h, v / component.v) {
+        Some(match (h_max / h, v_max / v) {
             (1, 1) => Self::None,
-            (2, 1) if width > 2 => Self::Across,
-            (1, 2) => Self::Down,
-            (2, 2) if width > 2 => Self::Both,
+            (2, 1) if width > 2 && fancy => Self::Across,
+            (1, 2) if fancy => Self::Down,
+            (2, 2) if width > 2 && fancy => Self::Both,
             (h, v) => Self::Repeat(h, v),
         })
     }
 
-    /// Whether a row of pixels needs the next row of samples too.
-    pub(super) fn looks_down(self) -> bool {
-        matches!(self, Self::Down | Self::Both)
+    /// Pixels that a sample becomes across, and how many samples beside it they depend on.
+    pub(super) fn across(self) -> (usize, usize) {
+        match self {
+            Self::None | Self::Down => (1, 0),
+            Self::Across | Self::Both => (2, 1),
+            Self::Repeat(h, _) => (h, 0),
+        }
+    }
+
+    /// The same down.
+    pub(super) fn down(self) -> (usize, usize) {
+        match self {
+            Self::None | Self::Across => (1, 0),
+            Self::Down | Self::Both => (2, 1),
+            Self::Repeat(_, v) => (v, 0),
+        }
     }
 }
 
