@@ -43,6 +43,9 @@ impl ResolvedSets {
     /// The sets of these names, in their order.
     pub fn several(self, names: &[&str]) -> Result<Vec<ShardSet>> {
         let sets = self.complete()?;
+        if let Some(twice) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
+            return Err(Error::usage(format!("the set '{}' is named twice", names[twice])));
+        }
         let of = |name: &&str| {
             let mut found = sets.iter().filter(|set| set.name == **name);
             match (found.next(), found.next()) {

@@ -154,7 +154,7 @@ impl Loader {
         Self::open_mix(&[(set.clone(), 1.0)], pipeline, options)
     }
 
-    /// As [`open`](Self::open), of several sets by weight: of each 1,024 samples every set has a fixed share, and begins anew
+    /// As [`open`](Self::open), of several sets by weight: of each 1,024 samples (or more, where a share would be none) every set has a fixed share, and begins anew
     /// before the others end. An epoch has as many samples as all sets together. Ordinals go on from set to set.
     ///
     /// # Errors

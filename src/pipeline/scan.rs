@@ -11,7 +11,7 @@ use super::features::FeatureNames;
 use super::samples::Samples;
 use super::view::record_number;
 use crate::dataset::{ShardWriter, fingerprint};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::example::{ExampleBuilder, ExampleView, Filter, hex};
 use crate::record::{Compression, Shard};
 
@@ -33,6 +33,14 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Whether it may be of a shard of so many records.
+    fn fits(&self, count: u64, wanted: &Wanted<'_>) -> bool {
+        let labels = if wanted.label.is_some() { self.records.len() } else { 0 };
+        self.records.is_sorted_by(|a, b| a < b)
+            && self.records.last().is_none_or(|last| u64::from(*last) < count)
+            && self.labels.len() == labels
+    }
+
     /// The label of a record that was found.
     pub(super) fn label(&self, record: u32) -> i64 {
         self.records.binary_search(&record).ok().and_then(|at| self.labels.get(at).copied()).unwrap_or(-1)
@@ -46,7 +54,7 @@ impl Found {
 pub(super) fn scan(samples: &Samples, wanted: &Wanted<'_>, threads: usize) -> Result<Vec<Found>> {
     in_parallel(threads, samples.counts().len(), |shard| {
         let kept = Kept::new(samples.shard_path(shard), wanted)?;
-        if let Some(found) = kept.read() {
+        if let Some(found) = kept.read().filter(|found| found.fits(samples.counts()[shard], wanted)) {
             return Ok(found);
         }
         let mut found = Found::default();
@@ -103,6 +111,9 @@ impl Kept {
     fn new(shard: &Path, wanted: &Wanted<'_>) -> Result<Self> {
         let mut hash = Sha256::new();
         hash.update(fingerprint(shard)?);
+        // The fingerprint sees both ends of a shard; this, a change between them.
+        let modified = std::fs::metadata(shard).and_then(|meta| meta.modified()).map_err(|e| Error::io(shard, e))?;
+        hash.update(format!("{modified:?} "));
         let filter = wanted.filter.map(Filter::to_string);
         hash.update(format!("{filter:?} {:?}", wanted.label.map(|names| &names.label)));
         Ok(Kept(shard.with_file_name(format!("{PREFIX}{}", hex(&hash.finalize()[..16])))))
@@ -148,7 +159,6 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
 
     #[test]
     fn results_come_in_order_and_the_first_error_wins() {

@@ -106,12 +106,14 @@ impl Records {
 pub(super) struct View {
     parts: Vec<Part>,
     counts: Vec<u64>,
+    len: u64,
 }
 
 impl View {
     pub(super) fn new(parts: Vec<Part>) -> Self {
         let parts: Vec<Part> = parts.into_iter().filter(|part| part.records.len() > 0).collect();
-        View { counts: parts.iter().map(|part| part.records.len()).collect(), parts }
+        let counts: Vec<u64> = parts.iter().map(|part| part.records.len()).collect();
+        View { len: counts.iter().sum(), counts, parts }
     }
 
     /// All records of shards of these sizes, the first of them numbered `first`.
@@ -126,7 +128,7 @@ impl View {
     }
 
     pub(super) fn len(&self) -> u64 {
-        self.counts.iter().sum()
+        self.len
     }
 
     pub(super) fn part(&self, part: usize) -> &Part {

@@ -3,7 +3,8 @@
 use super::permutation::Permutation;
 use crate::error::{Error, Result};
 
-/// Slots in which each source has its quota; doubled until every source has one.
+/// Slots in which each source has its quota: more, where weights are equal and this is no multiple of their number, or where
+/// a source would have none.
 const BLOCK: u64 = 1024;
 const MOST: u64 = 1 << 20;
 /// Keeps this permutation's keys from others'.
@@ -26,7 +27,12 @@ impl Deal {
         if weights.is_empty() || !weights.iter().all(|w| *w > 0.0 && w.is_finite()) || !total.is_finite() {
             return Err(Error::usage("weights are numbers above 0"));
         }
-        let mut block = BLOCK;
+        // With equal weights all have the same quota, however many they are.
+        let sources = weights.len() as u64;
+        let mut block = match weights.iter().all(|w| *w == weights[0]) {
+            true => BLOCK.next_multiple_of(sources),
+            false => BLOCK,
+        };
         loop {
             let quotas = quotas(weights, total, block);
             if quotas.iter().all(|quota| *quota > 0) {
@@ -54,7 +60,7 @@ impl Deal {
         let slots = dealt.as_ref().map(|dealt| &dealt.slots[..]).unwrap_or_default();
         let (source, turn) = slots[place as usize];
         let quota = self.starts[source as usize + 1] - self.starts[source as usize];
-        (source as usize, block * quota + u64::from(turn))
+        (source as usize, block.wrapping_mul(quota).wrapping_add(u64::from(turn)))
     }
 
     fn block(&self, block: u64) -> Dealt {
@@ -100,7 +106,8 @@ mod tests {
         for (weights, expected) in [
             (vec![1.0], vec![1024]),
             (vec![3.0, 1.0], vec![768, 256]),
-            (vec![1.0; 3], vec![342, 341, 341]),
+            (vec![1.0; 3], vec![342; 3]),
+            (vec![1.0; 700], vec![2; 700]),
             (vec![1.0, 5000.0], vec![1, 4095]),
         ] {
             let deal = Deal::new(&weights, 9).unwrap();
