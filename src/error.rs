@@ -147,6 +147,14 @@ impl Error {
         Error::new(ErrorKind::Schema { feature: feature.into(), detail: detail.into() })
     }
 
+    /// What a caught panic says.
+    pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
+        let detail =
+            text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned());
+        Error::new(ErrorKind::Panic { detail })
+    }
+
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         Error::from(source).at_path(path)
     }
@@ -229,10 +237,10 @@ impl Error {
         let text = match &self.0.kind {
             ErrorKind::Usage { hint, .. } => return hint.clone(),
             ErrorKind::Frame(FrameError::Truncated { .. }) => {
-                "the file was cut or is still being written; copy it again, or see how much is whole with `tfr validate`"
+                "the file was cut or is still being written; copy it again, or save what is whole with `tfr repair`"
             }
             ErrorKind::Frame(_) | ErrorKind::Compression { .. } => {
-                "copy the shard from its source again; `tfr validate` lists every damaged record"
+                "copy the shard from its source again, or save what is whole with `tfr repair`; `tfr validate` lists the damage"
             }
             ErrorKind::Proto { .. } => "the records may hold another message; `tfr cat -n 1` shows what is inside",
             ErrorKind::Schema { .. } => "`tfr info` lists the features that the shards have",

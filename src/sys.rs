@@ -10,11 +10,15 @@ use memmap2::Mmap;
 
 /// Maps a file, to be read from front to back.
 pub(crate) fn map_file(path: &Path) -> io::Result<Bytes> {
-    let file = File::open(path)?;
+    map(&File::open(path)?)
+}
+
+/// Maps an open file, to be read from front to back.
+pub(crate) fn map(file: &File) -> io::Result<Bytes> {
     // SAFETY: the map is only read. A file that another process cuts short under it raises SIGBUS, and one that is
     // rewritten changes under us; both are stated in the docs of `Shard::open`, and `Io::Read` avoids them. No
     // reference into the map is handed out as anything but bytes, which are valid whatever they are.
-    let map = unsafe { Mmap::map(&file)? };
+    let map = unsafe { Mmap::map(file)? };
     #[cfg(unix)]
     {
         // A hint; a kernel that does not take it reads all the same.

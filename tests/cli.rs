@@ -44,6 +44,11 @@ fn wrong_uses_say_what_to_do() {
         (&["apply", file, "-o", "x.npy"], 1, "not a JPEG"),
         (&["apply", "no/such.jpg", "-o", "x.npy"], 3, "no/such.jpg"),
         (&["cat", out, "--bogus"], 2, "--bogus"),
+        (&["repair", out], 2, "--output"),
+        (&["repair", "no/such", "-o", "x"], 2, "nothing matches"),
+        (&["repair", "-", "-o", empty], 2, "is a directory"),
+        (&["repair", file, "-o", file], 2, "overwrites nothing"),
+        (&["repair", file, "-o", "x", "--compression", "brotli"], 2, "none, gzip or zlib"),
     ];
     for (args, code, part) in cases {
         let (found, json) = tfr_json(args);

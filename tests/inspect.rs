@@ -191,7 +191,7 @@ fn decoding_finds_what_the_frames_cannot_show() {
     let sets = resolve(&[path.to_str().unwrap()]).unwrap();
     let run = |decode, threads| {
         let options = Job { threads, ..Default::default() };
-        validate(&sets, &ValidateOptions { decode }, &options).unwrap()
+        validate(&sets, &ValidateOptions { decode, ..Default::default() }, &options).unwrap()
     };
     assert_eq!(run(false, 1).findings_total, 0);
     let report = run(true, 2);
@@ -203,7 +203,7 @@ fn decoding_finds_what_the_frames_cannot_show() {
     assert_eq!(json["findings"][0]["severity"], "error");
     // Nothing to decode is said, not passed over.
     let none = shard(&[ExampleBuilder::new().int64("n", 1).encode()], Compression::None);
-    let options = ValidateOptions { decode: true };
+    let options = ValidateOptions { decode: true, ..Default::default() };
     fs::write(&path, &none).unwrap();
     let report = validate(&sets, &options, &Job::default()).unwrap();
     assert_eq!(report.findings.iter().map(|f| f.kind).collect::<Vec<_>>(), [FindingKind::Image]);
@@ -225,7 +225,7 @@ fn labels_are_held_against_the_manifest() {
     let manifest = json!({"version": 1, "sets": {"a": set}, "classes": ["x", "y"]});
     fs::write(dir.path().join("manifest.json"), manifest.to_string()).unwrap();
     let sets = resolve(&[path.to_str().unwrap()]).unwrap();
-    let options = ValidateOptions { decode: true };
+    let options = ValidateOptions { decode: true, ..Default::default() };
     let report = validate(&sets, &options, &Job::default()).unwrap();
     let found: Vec<_> = report.findings.iter().map(|f| (f.kind, f.record)).collect();
     assert_eq!(found, [(FindingKind::Label, Some(2)), (FindingKind::Label, Some(5))]);

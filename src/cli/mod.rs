@@ -14,6 +14,7 @@ mod npy;
 mod output;
 mod preset;
 mod preview;
+mod repair;
 mod stream;
 mod validate;
 
@@ -45,6 +46,7 @@ enum Command {
     Info(info::Args),
     Cat(cat::Args),
     Validate(validate::Args),
+    Repair(repair::Args),
     Index(index::Args),
     Stream(stream::Args),
     Apply(apply::Args),
@@ -73,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Info(args) => info::run(args, job, &output),
         Command::Cat(args) => cat::run(args, job, &output),
         Command::Validate(args) => validate::run(args, job, &output),
+        Command::Repair(args) => repair::run(args, job, &output),
         Command::Index(args) => index::run(args, job, &output),
         Command::Stream(args) => stream::run(args, &cli.global, &output),
         Command::Apply(args) => apply::run(args, &output),

@@ -10,7 +10,7 @@ use super::args::is_stdin;
 use super::output::{Output, count, human_bytes, with_bar};
 use super::{BAD_DATA, Done, GOOD, interrupt};
 
-/// Check shards: checksums, messages, kinds, counts; with --decode every image
+/// Check shards: checksums, messages, kinds, counts; on request images and duplicates
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Shards: files, a directory, a glob, NAME@COUNT, or - for stdin
@@ -19,11 +19,17 @@ pub(super) struct Args {
     /// Decode every image, strictly, and hold it against what its record says
     #[arg(long)]
     decode: bool,
+    /// Find records that hold the same image, in a set or in two, by the hashes stored in them
+    #[arg(long)]
+    duplicates: bool,
+    /// As --duplicates, with every image's hash computed anew and held against the stored one
+    #[arg(long)]
+    deep: bool,
 }
 
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
-    let options = ValidateOptions { decode: args.decode };
+    let options = ValidateOptions { decode: args.decode, duplicates: args.duplicates, deep: args.deep };
     let report = with_bar(output, "validating", job, |job| match is_stdin(&args.paths) {
         true => validate_stream(Box::new(io::stdin()), &options, job),
         false => validate(&resolve(&args.paths)?, &options, job),

@@ -1,10 +1,12 @@
 //! What is checked of each record behind its frame.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use prost::Message as _;
 
+use super::duplicates::Contents;
 use super::finding::{Finding, FindingKind, FindingList};
 use super::images::ImageChecker;
 use super::kinds::KindTable;
@@ -20,6 +22,18 @@ pub(super) struct Scope<'a> {
     pub(super) profile: Profile,
     /// The numbers of the set's classes.
     pub(super) labels: Option<Range<i64>>,
+    pub(super) hashing: Hashing,
+}
+
+/// What records are compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hashing {
+    /// They are not.
+    Off,
+    /// The hash stored in them, where there is one.
+    Stored,
+    /// The hash of what they hold, which a stored one must be.
+    Recomputed,
 }
 
 /// Checks consecutive records of a shard.
@@ -27,21 +41,59 @@ pub(super) struct RecordCheck<'a> {
     scope: Scope<'a>,
     images: Option<&'a mut ImageChecker>,
     kinds: KindTable,
+    contents: Contents,
     found: FindingList,
 }
 
 impl<'a> RecordCheck<'a> {
     pub(super) fn new(scope: Scope<'a>, images: Option<&'a mut ImageChecker>) -> Self {
-        RecordCheck { scope, images, kinds: KindTable::default(), found: FindingList::default() }
+        RecordCheck {
+            scope,
+            images,
+            kinds: KindTable::default(),
+            contents: Contents::default(),
+            found: Default::default(),
+        }
     }
 
     /// Checks a record whose CRCs hold.
     pub(super) fn record(&mut self, record: u64, offset: u64, payload: &[u8]) {
-        if let Err(e) = self.message(record, offset, payload) {
-            let detail =
-                format!("{}; other records of the set are {}s", e.message(), self.scope.profile.message.name());
-            self.push(record, offset, Finding::error(FindingKind::Proto, detail));
+        self.guarded(record, offset, |check| {
+            check.message(record, offset, payload)?;
+            check.content(record, offset, payload)
+        });
+    }
+
+    /// Whatever befalls a check, the record is named.
+    fn guarded(&mut self, record: u64, offset: u64, check: impl FnOnce(&mut Self) -> Result<()>) {
+        let finding = match catch_unwind(AssertUnwindSafe(|| check(self))) {
+            Ok(Ok(())) => return,
+            Ok(Err(e)) => {
+                let name = self.scope.profile.message.name();
+                Finding::error(FindingKind::Proto, format!("{}; other records of the set are {name}s", e.message()))
+            }
+            Err(panic) => {
+                // What it has kept of the image may be anything.
+                if let Some(images) = &mut self.images {
+                    images.forget();
+                }
+                let detail = format!("{}, while it checked this record", Error::panicked(&*panic).message());
+                Finding::error(FindingKind::Image, detail)
+            }
+        };
+        self.push(record, offset, finding);
+    }
+
+    fn content(&mut self, record: u64, offset: u64, payload: &[u8]) -> Result<()> {
+        if self.scope.hashing == Hashing::Off {
+            return Ok(());
         }
+        let Scope { shard, path, profile, hashing, .. } = self.scope;
+        let deep = hashing == Hashing::Recomputed;
+        let found = &mut self.found;
+        self.contents.see(payload, profile.image_key, deep, (shard, record, offset), |finding| {
+            found.push(finding.at_path(path).at_record(record, offset));
+        })
     }
 
     /// A frame is damaged. An error that is not about the data is given back.
@@ -51,8 +103,8 @@ impl<'a> RecordCheck<'a> {
         Ok(())
     }
 
-    pub(super) fn into_parts(self) -> (KindTable, FindingList) {
-        (self.kinds, self.found)
+    pub(super) fn into_parts(self) -> (KindTable, Contents, FindingList) {
+        (self.kinds, self.contents, self.found)
     }
 
     fn push(&mut self, record: u64, offset: u64, finding: Finding) {
@@ -98,5 +150,24 @@ impl<'a> RecordCheck<'a> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_finding_that_names_the_record() {
+        let profile = Profile::of_payloads(&[]);
+        let scope = Scope { shard: 0, path: Path::new("a"), profile, labels: None, hashing: Hashing::Off };
+        let mut images = ImageChecker::new().unwrap();
+        let mut check = RecordCheck::new(scope, Some(&mut images));
+        check.guarded(7, 99, |_| panic!("index out of bounds"));
+        check.record(8, 120, b"");
+        let found = check.into_parts().2.listed;
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].kind, found[0].record, found[0].offset), (FindingKind::Image, Some(7), Some(99)));
+        assert!(found[0].detail.contains("panicked: index out of bounds"), "{}", found[0]);
     }
 }

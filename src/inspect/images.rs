@@ -18,6 +18,13 @@ impl ImageChecker {
         Ok(ImageChecker { decoder: Decoder::new(DecodeOptions::default())?, pixels: ImageBuf::empty() })
     }
 
+    /// Gives up what it keeps between images.
+    pub(super) fn forget(&mut self) {
+        if let Ok(anew) = Self::new() {
+            *self = anew;
+        }
+    }
+
     /// Gives what is wrong with the images under `key` of an Example, and with its label, to `found`. `labels` are
     /// the numbers that the set's classes have.
     pub(super) fn check(

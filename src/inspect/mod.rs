@@ -1,4 +1,5 @@
-//! Whole jobs that look at shards: [`info()`], [`validate()`], [`cat()`], [`index()`], [`preview()`].
+//! Whole jobs that look at shards: [`info()`], [`validate()`], [`repair()`], [`cat()`], [`index()`],
+//! [`preview()`].
 //!
 //! Each runs as its [`Job`](crate::Job) says, its progress counted in bytes of shard files, and gives the same result
 //! whatever the number of threads. Results are typed; those that the command prints as JSON serialise to that JSON.
@@ -6,6 +7,7 @@
 mod cat;
 mod check;
 mod describe;
+mod duplicates;
 mod features;
 mod feed;
 mod finding;
@@ -16,6 +18,7 @@ mod kinds;
 mod message;
 mod metadata;
 mod preview;
+mod repair;
 mod validate;
 mod work;
 
@@ -27,4 +30,5 @@ pub use index::{IndexedShard, index};
 pub use info::{Info, SetInfo, ShardInfo, info, info_stream};
 pub use message::MessageType;
 pub use preview::{PreviewOptions, preview};
+pub use repair::{LostSpan, RepairOptions, RepairReport, RepairedShard, repair, repair_stream};
 pub use validate::{Report, ValidateOptions, validate, validate_stream};

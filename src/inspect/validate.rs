@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::check::{RecordCheck, Scope};
+use super::check::{Hashing, RecordCheck, Scope};
+use super::duplicates::Contents;
 use super::feed::{Boundaries, Chunk, End, Feeder, Item};
 use super::finding::{Collector, Finding, FindingKind, FindingList};
 use super::images::ImageChecker;
@@ -30,6 +31,12 @@ pub struct ValidateOptions {
     /// Decode every image, strictly, and hold the record's height, width, channels, format and label against it.
     /// Default: no; frames are checked at memory speed, images at the speed of their decoder.
     pub decode: bool,
+    /// Find records that hold the same: twice in a set (`duplicate`, a warning), or in two sets (`leakage`, an error).
+    /// They are compared by the SHA-256 stored as `image/key/sha256`; where none is, by that of the image, or of the
+    /// whole record. Takes 40 bytes of memory a record. Default: no.
+    pub duplicates: bool,
+    /// As `duplicates`, with the SHA-256 of every image computed, which the stored one must be. Default: no.
+    pub deep: bool,
 }
 
 /// The outcome of a validation. Serialised, it is the JSON of `tfr validate --json`.
@@ -68,8 +75,8 @@ impl Report {
 /// (a set of bytes of somebody's own gets one warning, and no such check); a feature must have one kind across a set.
 /// Whole shards are held against `manifest.json`, `dataset_info.json` and `idx/` beside them.
 ///
-/// Memory: 1,000 findings in all, 1,000 and a chunk's 4,096 lengths a thread, 10,000 feature names a set; mapped
-/// shards aside.
+/// Memory: 1,000 findings in all, 1,000 and a chunk's 4,096 lengths a thread, 10,000 feature names a set; 40 bytes a
+/// record where they are compared; mapped shards aside.
 ///
 /// ```
 /// use tfrkit::dataset::{ShardWriter, resolve};
@@ -95,7 +102,9 @@ pub fn validate(sets: &ResolvedSets, options: &ValidateOptions, job: &Job<'_>) -
     let work = Work::new(job, shards.iter().map(PathBuf::as_path));
     let (sidecars, damaged) = Sidecars::read(&shards)?;
     let profiles = work.in_order(sets.sets.len(), |i| Ok(Profile::of_shards(&sets.sets[i].shards, work.io())))?;
-    let run = Run::new(&work, options, shards, set_of, profiles.into_iter().map(OnceLock::from).collect());
+    let names: Vec<&str> = sets.sets.iter().map(|s| s.name.as_str()).collect();
+    let profiles = profiles.into_iter().map(OnceLock::from).collect();
+    let run = Run::new(&work, options, shards, set_of, profiles, &names);
     let mut problems = FindingList::default();
     for problem in &sets.problems {
         let finding = Finding::error(FindingKind::MissingShard, problem.message());
@@ -123,7 +132,7 @@ pub fn validate(sets: &ResolvedSets, options: &ValidateOptions, job: &Job<'_>) -
 pub fn validate_stream(input: Box<dyn Read + Send>, options: &ValidateOptions, job: &Job<'_>) -> Result<Report> {
     let begin = Instant::now();
     let work = Work::new(job, []);
-    let run = Run::new(&work, options, vec![STREAM_NAME.into()], vec![0], vec![OnceLock::new()]);
+    let run = Run::new(&work, options, vec![STREAM_NAME.into()], vec![0], vec![OnceLock::new()], &[STREAM_NAME]);
     let source = Tracked::stream(input, Path::new(STREAM_NAME), reading())?;
     let mut images = options.decode.then(ImageChecker::new).transpose()?;
     let bytes = run.stream(0, source, images.as_mut(), None)?;
@@ -142,12 +151,16 @@ fn job_bytes(shards: &[&PathBuf]) -> u64 {
 struct Run<'a> {
     work: &'a Work<'a>,
     decode: bool,
+    hashing: Hashing,
     shards: Vec<PathBuf>,
     /// The set of each shard.
     set_of: Vec<usize>,
+    /// Of each set, the first one of that name: sets of one name in several directories are one split.
+    split_of: Vec<usize>,
     /// Of each set; empty where only reading it will tell.
     profiles: Vec<OnceLock<Profile>>,
     kinds: Vec<Mutex<KindTable>>,
+    contents: Mutex<Contents>,
     outcomes: Vec<Mutex<Outcome>>,
     collector: Mutex<Collector>,
     /// The first shard that could not be read, and why.
@@ -193,14 +206,23 @@ impl<'a> Run<'a> {
         shards: Vec<PathBuf>,
         set_of: Vec<usize>,
         profiles: Vec<OnceLock<Profile>>,
+        names: &[&str],
     ) -> Self {
+        let split_of = names.iter().map(|name| names.iter().position(|n| n == name).unwrap_or_default()).collect();
         Run {
             work,
             decode: options.decode,
+            hashing: match (options.duplicates, options.deep) {
+                (_, true) => Hashing::Recomputed,
+                (true, false) => Hashing::Stored,
+                (false, false) => Hashing::Off,
+            },
+            contents: Mutex::default(),
             kinds: profiles.iter().map(|_| Mutex::default()).collect(),
             outcomes: shards.iter().map(|_| Mutex::default()).collect(),
             shards,
             set_of,
+            split_of,
             profiles,
             collector: Mutex::default(),
             failed: Mutex::default(),
@@ -262,7 +284,7 @@ impl<'a> Run<'a> {
     }
 
     fn scope<'s>(&'s self, shard: usize, profile: &Profile, labels: Option<Range<i64>>) -> Scope<'s> {
-        Scope { shard, path: &self.shards[shard], profile: *profile, labels }
+        Scope { shard, path: &self.shards[shard], profile: *profile, labels, hashing: self.hashing }
     }
 
     fn chunk(&self, chunk: Chunk, images: Option<&mut ImageChecker>, labels: Option<Range<i64>>) -> Result<()> {
@@ -327,7 +349,8 @@ impl<'a> Run<'a> {
     }
 
     fn close(&self, check: RecordCheck<'_>, key: (usize, u64), damaged: bool) {
-        let (kinds, found) = check.into_parts();
+        let (kinds, contents, found) = check.into_parts();
+        lock(&self.contents).merge(contents);
         lock(&self.kinds[self.set_of[key.0]]).merge(kinds);
         if damaged {
             lock(&self.outcomes[key.0]).damaged = true;
@@ -343,6 +366,9 @@ impl<'a> Run<'a> {
             kinds.findings(&self.shards).into_iter().for_each(|(shard, finding)| self.add_one(shard, finding));
             self.note_what_was_not_checked(set);
         }
+        let contents = std::mem::take(&mut *lock(&self.contents));
+        let split_of: Vec<usize> = self.set_of.iter().map(|&set| self.split_of[set]).collect();
+        contents.findings(&self.shards, &split_of).into_iter().for_each(|(shard, f)| self.add_one(shard, f));
         let shards = self.shards.len() as u64;
         let Collector { errors, warnings, .. } = *lock(&self.collector);
         let collector = self.collector.into_inner().unwrap_or_else(|e| e.into_inner());

@@ -21,7 +21,7 @@ use super::mixer::{BatchKey, MixBatch, Mixer};
 use super::output::{Format, Output, Pixels, Slot};
 use super::samples::Samples;
 use super::view::Place;
-use crate::error::{Error, ErrorClass, ErrorKind, Result};
+use crate::error::{Error, ErrorClass, Result};
 use crate::example::ExampleParser;
 use crate::image::Shape;
 
@@ -480,11 +480,7 @@ impl Engine {
 
 /// Does some work; a panic in it is an error like any other.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(Error::new(ErrorKind::Panic { detail: text.unwrap_or_else(|| "no message".to_owned()) }))
-    })
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::panicked(&*panic)))
 }
 
 #[cfg(test)]

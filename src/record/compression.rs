@@ -11,7 +11,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::frame::{self, HEADER_LEN};
 
 /// How many bytes of a file [`Compression::detect`] wants to see.
-pub(super) const DETECT_LEN: usize = 64 << 10;
+pub(crate) const DETECT_LEN: usize = 64 << 10;
 
 /// The compression of a whole shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -89,7 +89,7 @@ impl FromStr for Compression {
     }
 }
 
-fn has_length_crc(header: &[u8; HEADER_LEN]) -> bool {
+pub(super) fn has_length_crc(header: &[u8; HEADER_LEN]) -> bool {
     frame::parse_header(header, u64::MAX).is_ok()
 }
 

@@ -23,7 +23,12 @@ const MASK_DELTA: u32 = 0xa282_ead8;
 /// assert_eq!(tfrkit::record::masked_crc(b"123456789"), 0xc78a_b0e5);
 /// ```
 pub fn masked_crc(data: &[u8]) -> u32 {
-    crc32c::crc32c(data).rotate_right(15).wrapping_add(MASK_DELTA)
+    mask(crc32c::crc32c(data))
+}
+
+/// A CRC as TFRecord stores it.
+pub(super) fn mask(crc: u32) -> u32 {
+    crc.rotate_right(15).wrapping_add(MASK_DELTA)
 }
 
 /// A part of a frame.

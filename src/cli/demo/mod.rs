@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     ));
 
     let resolved = resolve(&[shards.to_string_lossy()])?;
-    let checked = validate(&resolved, &ValidateOptions { decode: true }, &job)?;
+    let checked = validate(&resolved, &ValidateOptions { decode: true, ..Default::default() }, &job)?;
     output.note(format_args!(
         "3. validated every checksum, message and image: {}",
         count(checked.findings_total, "finding"),
