@@ -7,6 +7,7 @@ use std::io::Read;
 use std::process::Stdio;
 
 use common::{pictures, text, tfr, tfr_json};
+use serde_json::Value;
 
 /// Each wrong use, its exit code, and a part of what it is told.
 #[test]
@@ -126,4 +127,22 @@ fn every_verb_reads_a_shard_and_prints_one_object() {
     let (code, json) = tfr_json(&["validate", text(&out)]);
     assert_eq!((code, json["findings_total"].as_u64()), (1, Some(1)));
     assert_eq!(json["findings"][0]["kind"], "data_crc");
+}
+
+#[test]
+fn head_shows_ten_records_and_pipes_get_a_line_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.tfrecord");
+    let mut writer = tfrkit::record::Writer::new(fs::File::create(&path).unwrap());
+    for i in 0..12 {
+        writer.write(&tfrkit::example::ExampleBuilder::new().int64("n", i).encode()).unwrap();
+    }
+    writer.finish().unwrap();
+    let lines = |args: &[&str]| {
+        let output = tfr().args(args).arg(text(&path)).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!((lines(&["cat"]).len(), lines(&["head"]).len(), lines(&["head", "-n", "3"]).len()), (12, 10, 3));
+    let last = lines(&["head", "--skip", "11"]);
+    assert_eq!(serde_json::from_str::<Value>(&last[0]).unwrap()["features"]["n"]["int64"][0], 11);
 }

@@ -290,3 +290,101 @@ fn shards_that_tensorflow_wrote_are_whole_and_told_apart() {
         assert_eq!((found.message, &kinds[..]), (message, expected), "{name}");
     }
 }
+
+/// A shard of 3,000 records of 20 to 40 bytes, record n being the label n.
+fn labels(path: &Path) -> u64 {
+    let records: Vec<_> = (0..3000).map(|i| ExampleBuilder::new().int64("label", i).encode()).collect();
+    fs::write(path, shard(&records, Compression::None)).unwrap();
+    fs::metadata(path).unwrap().len()
+}
+
+fn first_labels(dir: &Path, skip: u64, io: Io) -> Vec<i64> {
+    let mut seen = Vec::new();
+    cat(&sets(dir), CatOptions { skip, limit: Some(2) }, &Job { io, ..Default::default() }, &mut |r| {
+        let json = r.to_json(None)?;
+        assert_eq!(json["record"], json["features"]["label"]["int64"][0]);
+        seen.push(json["record"].as_i64().unwrap());
+        Ok(())
+    })
+    .unwrap();
+    seen
+}
+
+#[test]
+fn what_is_skipped_is_not_read_where_an_index_or_the_manifest_knows_the_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = [0, 1].map(|i| dir.path().join(format!("a-{i:05}-of-00002.tfrecord")));
+    for path in &paths {
+        labels(path);
+    }
+    let check = |what: &str| {
+        for io in [Io::Mmap, Io::Read] {
+            for (skip, expected) in
+                [(0, vec![0, 1]), (2500, vec![2500, 2501]), (2999, vec![2999, 0]), (3000, vec![0, 1])]
+            {
+                assert_eq!(first_labels(dir.path(), skip, io), expected, "{what}, skip {skip}, {io:?}");
+            }
+            assert_eq!(first_labels(dir.path(), 5999, io), [2999], "{what}");
+            assert!(first_labels(dir.path(), 6000, io).is_empty(), "{what}");
+        }
+    };
+    check("nothing beside the shards");
+    // A damaged payload among what is skipped is not seen through a map, nor is a damaged header with an index.
+    let damage = |at: usize| {
+        let mut data = fs::read(&paths[0]).unwrap();
+        data[at] ^= 1;
+        fs::write(&paths[0], data).unwrap();
+    };
+    damage(13);
+    assert_eq!(first_labels(dir.path(), 2500, Io::Mmap), [2500, 2501]);
+    tfrkit::inspect::index(&sets(dir.path()), &Job::default()).unwrap();
+    damage(13);
+    check("an index");
+    damage(3);
+    for io in [Io::Mmap, Io::Read] {
+        assert_eq!(first_labels(dir.path(), 2500, io), [2500, 2501]);
+    }
+    // An index that does not fit is none: the damaged header is in the way.
+    let idx = tfrkit::dataset::idx_path(&paths[0]);
+    let text = fs::read_to_string(&idx).unwrap();
+    fs::write(&idx, text.lines().skip(1).collect::<Vec<_>>().join("\n")).unwrap();
+    let options = CatOptions { skip: 2500, limit: Some(1) };
+    let error = cat(&sets(dir.path()), options, &Job::default(), &mut |_| Ok(())).unwrap_err();
+    assert_eq!((error.kind_name(), error.location().record), ("length_crc", Some(0)));
+}
+
+#[test]
+fn counts_come_from_the_index_or_from_a_manifest_whose_fingerprint_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.tfrecord");
+    let bytes = labels(&path);
+    let counted = |full| info(&sets(dir.path()), full, &Job::default()).map(|i| (i.records, i.payload_bytes));
+    let exact = counted(false).unwrap();
+    assert_eq!((exact.0, counted(true).unwrap()), (3000, exact));
+    tfrkit::inspect::index(&sets(dir.path()), &Job::default()).unwrap();
+    assert_eq!(counted(false).unwrap(), exact);
+    // The headers are not read again: damage in the middle is validate's to find. With --full they are.
+    let whole = fs::read(&path).unwrap();
+    let spans = tfrkit::dataset::build_index(&path, Io::Auto).unwrap();
+    let mut damaged = whole.clone();
+    damaged[spans[2000].offset as usize] ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    assert_eq!(counted(false).unwrap(), exact);
+    assert_eq!(counted(true).unwrap_err().kind_name(), "length_crc");
+    fs::remove_dir_all(dir.path().join("idx")).unwrap();
+    assert_eq!(counted(false).unwrap_err().kind_name(), "length_crc");
+    // A manifest counts as long as it is this very file, and a cut one never is.
+    let mut entry = json!({"path": "a.tfrecord", "records": 3000, "bytes": bytes,
+        "fingerprint": tfrkit::dataset::fingerprint(&path).unwrap()});
+    let put = |entry: &Value| {
+        let sets = json!({"a": {"plan": "", "seed": 0, "records": 3000, "shards": [entry]}});
+        fs::write(dir.path().join("manifest.json"), json!({"version": 1, "sets": sets}).to_string()).unwrap();
+    };
+    put(&entry);
+    assert_eq!(counted(false).unwrap().0, 3000);
+    entry["fingerprint"] = json!("0");
+    put(&entry);
+    assert_eq!(counted(false).unwrap_err().kind_name(), "length_crc");
+    fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+    assert_eq!(counted(false).unwrap_err().kind_name(), "truncated");
+}

@@ -8,9 +8,10 @@ use tfrkit::{Job, Result};
 
 use super::args::is_stdin;
 use super::output::Output;
+use super::pretty::Pretty;
 use super::{Done, GOOD, interrupt};
 
-/// Show records, a line of JSON each; long bytes as length, SHA-256 and type
+/// Show records, a line of JSON each (indented on a terminal); long bytes as length, SHA-256 and type
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Shards: files, a directory, a glob, NAME@COUNT, or - for stdin
@@ -19,7 +20,7 @@ pub(super) struct Args {
     /// Show N records at most
     #[arg(short = 'n', long = "count", value_name = "N")]
     count: Option<u64>,
-    /// Pass over the first K records
+    /// Pass over the first K records: at once where an index lies beside the shards
     #[arg(long, value_name = "K", default_value_t = 0)]
     skip: u64,
     /// Show this feature only
@@ -30,10 +31,12 @@ pub(super) struct Args {
     raw: bool,
 }
 
-pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
+/// `limit` is how many records are shown where the arguments do not say.
+pub(super) fn run(args: &Args, limit: Option<u64>, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
-    let options = CatOptions { skip: args.skip, limit: args.count };
-    let mut show = |record: CatRecord<'_>| show(&record, args, output);
+    let options = CatOptions { skip: args.skip, limit: args.count.or(limit) };
+    let pretty = if output.json { None } else { Pretty::of_stdout() };
+    let mut show = |record: CatRecord<'_>| show(&record, args, pretty, output);
     match is_stdin(&args.paths) {
         true => cat_stream(Box::new(io::stdin()), options, &job, &mut show)?,
         false => cat(&resolve(&args.paths)?.complete()?, options, &job, &mut show)?,
@@ -43,9 +46,15 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     Ok(GOOD)
 }
 
-fn show(record: &CatRecord<'_>, args: &Args, output: &Output) -> Result<()> {
+fn show(record: &CatRecord<'_>, args: &Args, pretty: Option<Pretty>, output: &Output) -> Result<()> {
     match (args.raw, &args.feature) {
-        (false, feature) => output.json_line(&record.to_json(feature.as_deref())?),
+        (false, feature) => {
+            let shown = record.to_json(feature.as_deref())?;
+            match pretty {
+                Some(pretty) => Ok(pretty.write(io::stdout().lock(), &shown)?),
+                None => output.json_line(&shown),
+            }
+        }
         (true, None) => Ok(io::stdout().write_all(record.payload)?),
         (true, Some(feature)) => {
             for value in record.values(feature)? {

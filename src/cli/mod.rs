@@ -13,8 +13,11 @@ mod logger;
 mod npy;
 mod output;
 mod preset;
+mod pretty;
 mod preview;
 mod repair;
+mod schema;
+mod stats;
 mod stream;
 mod validate;
 
@@ -45,6 +48,10 @@ enum Command {
     Convert(convert::Args),
     Info(info::Args),
     Cat(cat::Args),
+    /// Show the first 10 records, or as many as -n says; else as cat
+    Head(cat::Args),
+    Stats(stats::Args),
+    Schema(schema::Args),
     Validate(validate::Args),
     Repair(repair::Args),
     Index(index::Args),
@@ -73,7 +80,10 @@ pub(crate) fn main() -> ExitCode {
     let done = match &cli.command {
         Command::Convert(args) => convert::run(args, job, &output),
         Command::Info(args) => info::run(args, job, &output),
-        Command::Cat(args) => cat::run(args, job, &output),
+        Command::Cat(args) => cat::run(args, None, job, &output),
+        Command::Head(args) => cat::run(args, Some(10), job, &output),
+        Command::Stats(args) => stats::run(args, job, &output),
+        Command::Schema(args) => schema::run(args, job, &output),
         Command::Validate(args) => validate::run(args, job, &output),
         Command::Repair(args) => repair::run(args, job, &output),
         Command::Index(args) => index::run(args, job, &output),

@@ -1,9 +1,11 @@
 //! `tfr validate`.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use tfrkit::Job;
 use tfrkit::dataset::resolve;
+use tfrkit::example::Schema;
 use tfrkit::inspect::{Report, ValidateOptions, validate, validate_stream};
 
 use super::args::is_stdin;
@@ -25,11 +27,15 @@ pub(super) struct Args {
     /// As --duplicates, with every image's hash computed anew and held against the stored one
     #[arg(long)]
     deep: bool,
+    /// Hold every record against a schema, as `tfr schema` writes it, or TFDV's schema.pbtxt
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
-    let options = ValidateOptions { decode: args.decode, duplicates: args.duplicates, deep: args.deep };
+    let schema = args.schema.as_deref().map(Schema::read).transpose()?;
+    let options = ValidateOptions { decode: args.decode, duplicates: args.duplicates, deep: args.deep, schema };
     let report = with_bar(output, "validating", job, |job| match is_stdin(&args.paths) {
         true => validate_stream(Box::new(io::stdin()), &options, job),
         false => validate(&resolve(&args.paths)?, &options, job),

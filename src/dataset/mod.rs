@@ -14,6 +14,5 @@ pub use manifest::{Manifest, SetEntry, ShardEntry, fingerprint};
 pub use names::{NumberedName, is_shard_name, shard_file_name};
 pub use paths::{ResolvedSets, ShardSet, resolve};
 pub use set_writer::{Existing, SetPlan, SetWriter};
-pub(crate) use shard_writer::write_atomically;
 pub use shard_writer::{ShardSummary, ShardWriter};
 pub(crate) use shard_writer::{is_temporary, write_atomically};

@@ -107,10 +107,7 @@ pub fn resolve<S: AsRef<str>>(patterns: &[S]) -> Result<ResolvedSets> {
     let mut add = |path: PathBuf| {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let key = (path.parent().unwrap_or(Path::new("")).to_owned(), set_of(&name));
-        let shards = sets.entry(key).or_default();
-        if !shards.contains(&path) {
-            shards.push(path);
-        }
+        sets.entry(key).or_default().push(path);
     };
     for pattern in patterns {
         let pattern = pattern.as_ref();
@@ -145,6 +142,7 @@ pub fn resolve<S: AsRef<str>>(patterns: &[S]) -> Result<ResolvedSets> {
         .into_iter()
         .map(|((_, name), mut shards)| {
             shards.sort();
+            shards.dedup();
             ShardSet { name, shards }
         })
         .collect();

@@ -193,7 +193,7 @@ impl ColumnSpec {
 }
 
 /// Most values of a spec's shape.
-const MAX_LEN: usize = 1 << 26;
+pub(super) const MAX_LEN: usize = 1 << 26;
 
 impl ExampleParser {
     /// A parser of these features.

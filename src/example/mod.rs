@@ -1,10 +1,11 @@
 //! `tf.train.Example` and `tf.train.SequenceExample`: the generated types, a view that copies nothing, a builder that
-//! gives equal bytes for equal input, columns of features, JSON.
+//! gives equal bytes for equal input, columns of features, JSON, schemas.
 
 mod builder;
 mod columns;
 mod filter;
 mod json;
+mod schema;
 mod values;
 mod view;
 mod wire;
@@ -23,5 +24,6 @@ pub use filter::Filter;
 pub use json::example_to_json;
 pub(crate) use json::hex;
 pub use proto::{Example, SequenceExample};
+pub use schema::{FeatureSchema, Schema, SchemaMessage};
 pub use values::{ByteStrings, Values};
 pub use view::{ExampleView, FeatureView, Kind};

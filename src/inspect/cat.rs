@@ -1,5 +1,6 @@
 //! Records one by one, for people and for pipes.
 
+use std::fs;
 use std::io::Read;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::describe::describe;
+use super::known::Known;
 use super::message::MessageType;
 use super::work::{STREAM_NAME, Tracked, Work};
 use crate::dataset::ShardSet;
@@ -38,7 +40,10 @@ pub struct CatRecord<'a> {
     pub payload: &'a [u8],
 }
 
-/// Gives the records of `sets` to `f`, shard by shard, in order, every CRC verified. How many were given.
+/// Gives the records of `sets` to `f`, shard by shard, in order, their CRCs verified. How many were given.
+///
+/// What is skipped is not read where an index lies beside its shard, or where the manifest counts a whole shard; else
+/// the headers of mapped shards are read, and all of others.
 ///
 /// The first damaged record ends it, as does an error out of `f`.
 ///
@@ -71,9 +76,13 @@ pub fn cat(
     let paths: Vec<&Path> = sets.iter().flat_map(|s| s.shards.iter().map(|p| p.as_path())).collect();
     let work = Work::new(job, paths.iter().copied());
     let mut window = Window::new(options);
+    let known = Known::beside(paths.iter().copied().filter(|_| options.skip > 0), work.io());
     for path in paths {
-        if !window.is_over() {
-            window.show(path, Tracked::open(path, work.io(), ReadOptions::default())?, &work, f)?;
+        if window.is_over() {
+            break;
+        }
+        if let Some(source) = window.open(path, &known, &work)? {
+            window.show(path, source, &work, f)?;
         }
     }
     Ok(window.shown)
@@ -111,6 +120,29 @@ impl Window {
         self.left == 0
     }
 
+    /// Opens a shard, at the first record to show where its place is known. `None` for a shard that is skipped.
+    fn open(&mut self, path: &Path, known: &Known, work: &Work<'_>) -> Result<Option<Tracked>> {
+        let options = ReadOptions::default();
+        if self.skip == 0 {
+            return Tracked::open(path, work.io(), options).map(Some);
+        }
+        let spans = known.spans(path);
+        let records = spans.as_ref().map(|s| s.len() as u64).or_else(|| known.records(path));
+        if let Some(records) = records.filter(|n| *n <= self.skip) {
+            self.skip -= records;
+            work.advance(fs::metadata(path).map_or(0, |m| m.len()))?;
+            return Ok(None);
+        }
+        let first = spans.as_ref().and_then(|spans| spans.get(usize::try_from(self.skip).ok()?));
+        match first {
+            Some(first) => {
+                let index = std::mem::take(&mut self.skip);
+                Tracked::open_at(path, work.io(), options, index, first.offset).map(Some)
+            }
+            None => Tracked::open(path, work.io(), options).map(Some),
+        }
+    }
+
     fn show(
         &mut self,
         path: &Path,
@@ -118,13 +150,15 @@ impl Window {
         work: &Work<'_>,
         f: &mut dyn FnMut(CatRecord<'_>) -> Result<()>,
     ) -> Result<()> {
+        while self.skip > 0 {
+            if source.pass_over(work)?.is_none() {
+                return Ok(());
+            }
+            self.skip -= 1;
+        }
         while !self.is_over()
             && let Some(RecordRef { index, offset, payload }) = source.next_record(work)?
         {
-            if self.skip > 0 {
-                self.skip -= 1;
-                continue;
-            }
             self.left -= 1;
             self.shown += 1;
             f(CatRecord { path, record: index, offset, payload })?;

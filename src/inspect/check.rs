@@ -13,7 +13,7 @@ use super::kinds::KindTable;
 use super::message::{MessageType, Profile, walk};
 use crate::error::{Error, Result};
 use crate::example::proto::{Feature, feature};
-use crate::example::{Kind, SequenceExample};
+use crate::example::{Kind, Schema, SequenceExample};
 
 /// The shard that records come from, and what its set holds.
 pub(super) struct Scope<'a> {
@@ -23,6 +23,8 @@ pub(super) struct Scope<'a> {
     /// The numbers of the set's classes.
     pub(super) labels: Option<Range<i64>>,
     pub(super) hashing: Hashing,
+    /// What records must look like.
+    pub(super) schema: Option<&'a Schema>,
 }
 
 /// What records are compared by.
@@ -118,6 +120,13 @@ impl<'a> RecordCheck<'a> {
         }
         // The context of a SequenceExample has the field number of an Example's features.
         walk(payload, |name, feature| self.kinds.see(name, feature.kind(), place))?;
+        if let Some(schema) = self.scope.schema {
+            let (found, path) = (&mut self.found, self.scope.path);
+            schema.check(payload, &mut |name, detail| {
+                let finding = Finding::error(FindingKind::Schema, format!("feature '{name}' {detail}"));
+                found.push(finding.at_path(path).at_record(record, offset));
+            })?;
+        }
         if self.scope.profile.message == MessageType::SequenceExample {
             return self.sequence(payload, place);
         }
@@ -160,7 +169,8 @@ mod tests {
     #[test]
     fn a_panic_is_a_finding_that_names_the_record() {
         let profile = Profile::of_payloads(&[]);
-        let scope = Scope { shard: 0, path: Path::new("a"), profile, labels: None, hashing: Hashing::Off };
+        let scope =
+            Scope { shard: 0, path: Path::new("a"), profile, labels: None, hashing: Hashing::Off, schema: None };
         let mut images = ImageChecker::new().unwrap();
         let mut check = RecordCheck::new(scope, Some(&mut images));
         check.guarded(7, 99, |_| panic!("index out of bounds"));

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use super::features::{FeatureInfo, FeatureTable};
+use super::known::Known;
 use super::message::{MessageType, TELLING, Votes};
 use super::work::{STREAM_NAME, Tracked, Work, path_as_text};
 use crate::dataset::ShardSet;
 use crate::error::{Error, Result};
 use crate::job::Job;
-use crate::record::{Compression, CrcCheck, ReadOptions};
+use crate::record::{Compression, CrcCheck, ReadOptions, frame};
 
 /// How many records of each shard features are taken from.
 const SAMPLE: u64 = 1000;
@@ -31,7 +32,8 @@ pub struct Info {
     pub sets: BTreeMap<String, SetInfo>,
     /// The shards, by set and name.
     pub shards: Vec<ShardInfo>,
-    /// The length of the shortest and of the longest payload in bytes; `None` where there are no records.
+    /// The length of the shortest and of the longest payload in bytes; `None` where there are no records. Of a shard
+    /// whose count only the manifest tells, the payloads are those that were looked at.
     pub payload_bytes: Option<(u64, u64)>,
     /// The features by name; of SequenceExamples, those of the context.
     pub features: BTreeMap<String, FeatureInfo>,
@@ -82,8 +84,9 @@ fn compression_name<S: Serializer>(compression: &Compression, serializer: S) -> 
     serializer.serialize_str(compression.name())
 }
 
-/// Looks at sets of shards. Counts are exact: every header is read and verified. Features come from the first 1,000
-/// records of each shard, or from all records where `full`; payload CRCs are not verified.
+/// Looks at sets of shards. Counts are exact: every header is read and verified, unless the shard's index covers it, or
+/// the manifest lists it with its fingerprint. Features come from the first 1,000 records of each shard, or from all
+/// records where `full` (then every header is read); payload CRCs are not verified.
 ///
 /// The first damaged shard is the error; [`validate`](super::validate()) lists all damage.
 ///
@@ -109,10 +112,16 @@ pub fn info(sets: &[ShardSet], full: bool, job: &Job<'_>) -> Result<Info> {
     let shards: Vec<(&str, &Path)> =
         sets.iter().flat_map(|s| s.shards.iter().map(|p| (s.name.as_str(), p.as_path()))).collect();
     let work = Work::new(job, shards.iter().map(|(_, path)| *path));
+    let known = Known::beside(shards.iter().map(|(_, path)| *path), work.io());
     let scans = work.in_order(shards.len(), |i| {
         let path = shards[i].1;
         let bytes = fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
-        let mut scan = Scan::of(Tracked::open(path, work.io(), reading())?, full, &work)?;
+        let mut scan = Scan::of(Tracked::open(path, work.io(), reading())?, full, &work, |scan| {
+            let spans = known.spans(path);
+            let sizes = spans.iter().flatten().map(|span| span.size.saturating_sub(frame::OVERHEAD));
+            sizes.for_each(|length| scan.see(length));
+            Some((spans.map(|s| s.len() as u64).or_else(|| known.records(path))?, bytes))
+        })?;
         scan.bytes = bytes;
         Ok(scan)
     })?;
@@ -122,7 +131,7 @@ pub fn info(sets: &[ShardSet], full: bool, job: &Job<'_>) -> Result<Info> {
 /// Looks at one shard out of a stream, such as standard input; it is called `-`, and so is its set.
 pub fn info_stream(input: Box<dyn Read + Send>, full: bool, job: &Job<'_>) -> Result<Info> {
     let work = Work::new(job, []);
-    let scan = Scan::of(Tracked::stream(input, Path::new(STREAM_NAME), reading())?, full, &work)?;
+    let scan = Scan::of(Tracked::stream(input, Path::new(STREAM_NAME), reading())?, full, &work, |_| None)?;
     Ok(gather([((STREAM_NAME, STREAM_NAME.into()), scan)]))
 }
 
@@ -142,7 +151,14 @@ struct Scan {
 }
 
 impl Scan {
-    fn of(mut source: Tracked, full: bool, work: &Work<'_>) -> Result<Self> {
+    /// Reads a shard; where only counting is left to do, `count` is asked first for its records, and its bytes.
+    fn of(
+        mut source: Tracked,
+        full: bool,
+        work: &Work<'_>,
+        count: impl FnOnce(&mut Scan) -> Option<(u64, u64)>,
+    ) -> Result<Self> {
+        let mut count = Some(count);
         let mut scan = Scan {
             records: 0,
             bytes: 0,
@@ -153,15 +169,26 @@ impl Scan {
             sampled_records: 0,
         };
         while let Some(record) = source.next_record(work)? {
-            let length = record.payload.len() as u64;
-            scan.payload_bytes = Some(widen(scan.payload_bytes, (length, length)));
+            scan.see(record.payload.len() as u64);
             if full || scan.records < SAMPLE {
                 scan.sample(record.payload);
             }
             scan.records += 1;
+            if !full
+                && scan.records == SAMPLE
+                && let Some((records, bytes)) = count.take().and_then(|count| count(&mut scan))
+            {
+                scan.records = records;
+                source.leave(bytes, work)?;
+                break;
+            }
         }
         scan.bytes = source.bytes();
         Ok(scan)
+    }
+
+    fn see(&mut self, length: u64) {
+        self.payload_bytes = Some(widen(self.payload_bytes, (length, length)));
     }
 
     fn sample(&mut self, payload: &[u8]) {

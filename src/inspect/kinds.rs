@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::finding::{Finding, FindingKind};
-use crate::example::Kind;
+use crate::example::{Kind, Schema};
 
 /// How many feature names are followed; a set that has more has names made of data, and no schema to hold it against.
 const MAX_KEYS: usize = 10_000;
@@ -90,6 +90,25 @@ impl KindTable {
                 }
             }
         }
+    }
+
+    /// A warning for each feature that the schema does not name, at the first record that has it.
+    pub(super) fn unexpected(&self, schema: &Schema, shards: &[PathBuf]) -> Vec<(usize, Finding)> {
+        let known = |name: &str| {
+            let list = name.strip_prefix("feature_lists/").is_some_and(|list| schema.feature_lists.contains_key(list));
+            list || schema.features.contains_key(name)
+        };
+        let mut entries: Vec<&Entry> = self.entries.iter().filter(|entry| !known(&entry.name)).collect();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let warning = |entry: &Entry| {
+            let seen = entry.kinds.iter().flatten();
+            let (shard, record, offset) = seen.clone().map(|s| s.first).min()?;
+            let count = records(seen.map(|s| s.count).sum());
+            let detail = format!("feature '{}', found in {count} of the set, is not in the schema", entry.name);
+            let finding = Finding::warning(FindingKind::Schema, detail).at_record(record, offset);
+            Some((shard, shards.get(shard).map_or(finding.clone(), |p| finding.at_path(p))))
+        };
+        entries.into_iter().filter_map(warning).collect()
     }
 
     /// A finding for each kind that a feature has beside its most frequent one, and the shard it belongs to.

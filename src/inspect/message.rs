@@ -7,7 +7,7 @@ use prost::Message as _;
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::example::{ExampleView, FeatureView, Kind, SequenceExample};
+use crate::example::{ExampleView, FeatureView, Kind, SchemaMessage, SequenceExample};
 use crate::image;
 use crate::record::{Io, OnCorrupt, ReadOptions, RecordSource};
 
@@ -27,6 +27,15 @@ pub enum MessageType {
     /// Neither: bytes of somebody's own, which a TFRecord file may hold as well.
     #[serde(rename = "raw")]
     Raw,
+}
+
+impl From<SchemaMessage> for MessageType {
+    fn from(message: SchemaMessage) -> Self {
+        match message {
+            SchemaMessage::Example => MessageType::Example,
+            SchemaMessage::SequenceExample => MessageType::SequenceExample,
+        }
+    }
 }
 
 impl MessageType {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::feed::Boundaries;
 use super::finding::{Finding, FindingKind};
+use crate::dataset::labels::{LABELS_NAME, read_labels};
 use crate::dataset::{Manifest, NumberedName, build_index, fingerprint, idx_path, read_idx};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Compression, Io};
@@ -127,6 +128,39 @@ impl Sidecars {
     }
 }
 
+/// The classes that files beside a shard name.
+pub(super) struct Classes {
+    names: Vec<String>,
+    /// The number of the first.
+    first: i64,
+}
+
+impl Classes {
+    /// Those of the manifest, or else of `labels.txt`, whose first line is the class 0 then.
+    pub(super) fn beside(shard: &Path) -> Result<Option<Self>> {
+        let dir = dir_of(shard);
+        let found = match Manifest::read(dir)? {
+            Some(manifest) => Some(Classes { names: manifest.classes, first: manifest.label_offset }),
+            None if dir.join(LABELS_NAME).is_file() => {
+                Some(Classes { names: read_labels(&dir.join(LABELS_NAME))?, first: 0 })
+            }
+            None => None,
+        };
+        Ok(found.filter(|classes| !classes.names.is_empty()))
+    }
+
+    /// The numbers of the classes.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = i64> {
+        (0i64..).zip(&self.names).filter_map(|(at, _)| self.first.checked_add(at))
+    }
+
+    /// The name of a class.
+    pub(super) fn name(&self, number: i64) -> Option<&str> {
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.names.get(at).map(String::as_str)
+    }
+}
+
 impl DatasetInfo {
     /// How many records a shard should have, or how the file contradicts its name; `None` where it says nothing.
     fn says(&self, file_name: &str) -> Option<Result<u64, String>> {
@@ -196,11 +230,11 @@ fn data_or_finding<T>(read: Result<T>) -> Result<Result<T, Finding>> {
     }
 }
 
-fn dir_of(path: &Path) -> &Path {
+pub(super) fn dir_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn file_name(path: &Path) -> String {
+pub(super) fn file_name(path: &Path) -> String {
     path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
 }
 

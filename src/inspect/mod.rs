@@ -1,4 +1,4 @@
-//! Whole jobs that look at shards: [`info()`], [`validate()`], [`repair()`], [`cat()`], [`index()`],
+//! Whole jobs that look at shards: [`info()`], [`validate()`], [`repair()`], [`cat()`], [`stats()`], [`index()`],
 //! [`preview()`].
 //!
 //! Each runs as its [`Job`](crate::Job) says, its progress counted in bytes of shard files, and gives the same result
@@ -15,10 +15,13 @@ mod images;
 mod index;
 mod info;
 mod kinds;
+mod known;
 mod message;
 mod metadata;
 mod preview;
 mod repair;
+mod schema;
+mod stats;
 mod validate;
 mod work;
 
@@ -31,4 +34,8 @@ pub use info::{Info, SetInfo, ShardInfo, info, info_stream};
 pub use message::MessageType;
 pub use preview::{PreviewOptions, preview};
 pub use repair::{LostSpan, RepairOptions, RepairReport, RepairedShard, repair, repair_stream};
+pub use stats::{
+    Comparison, Difference, FeatureStats, ImageStats, LabelCount, NumberStats, QUANTILES, Stats, StatsOptions,
+    Thresholds, TopValue, stats, stats_stream,
+};
 pub use validate::{Report, ValidateOptions, validate, validate_stream};

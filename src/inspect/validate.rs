@@ -19,6 +19,7 @@ use super::metadata::{Sidecars, Whole};
 use super::work::{STREAM_NAME, Tracked, Work, lock};
 use crate::dataset::ResolvedSets;
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
+use crate::example::Schema;
 use crate::job::Job;
 use crate::record::{Compression, FrameError, OnCorrupt, ReadOptions, Record, frame};
 
@@ -26,7 +27,7 @@ use crate::record::{Compression, FrameError, OnCorrupt, ReadOptions, Record, fra
 const HELD_BYTES: usize = 32 << 20;
 
 /// What is validated beyond frames, messages, kinds and counts.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ValidateOptions {
     /// Decode every image, strictly, and hold the record's height, width, channels, format and label against it.
     /// Default: no; frames are checked at memory speed, images at the speed of their decoder.
@@ -37,6 +38,8 @@ pub struct ValidateOptions {
     pub duplicates: bool,
     /// As `duplicates`, with the SHA-256 of every image computed, which the stored one must be. Default: no.
     pub deep: bool,
+    /// Hold every record against this schema. Features that it does not name are a warning, one each. Default: none.
+    pub schema: Option<Schema>,
 }
 
 /// The outcome of a validation. Serialised, it is the JSON of `tfr validate --json`.
@@ -152,6 +155,7 @@ struct Run<'a> {
     work: &'a Work<'a>,
     decode: bool,
     hashing: Hashing,
+    schema: Option<&'a Schema>,
     shards: Vec<PathBuf>,
     /// The set of each shard.
     set_of: Vec<usize>,
@@ -202,7 +206,7 @@ impl Outcome {
 impl<'a> Run<'a> {
     fn new(
         work: &'a Work<'a>,
-        options: &ValidateOptions,
+        options: &'a ValidateOptions,
         shards: Vec<PathBuf>,
         set_of: Vec<usize>,
         profiles: Vec<OnceLock<Profile>>,
@@ -218,6 +222,7 @@ impl<'a> Run<'a> {
                 (false, false) => Hashing::Off,
             },
             contents: Mutex::default(),
+            schema: options.schema.as_ref(),
             kinds: profiles.iter().map(|_| Mutex::default()).collect(),
             outcomes: shards.iter().map(|_| Mutex::default()).collect(),
             shards,
@@ -284,7 +289,11 @@ impl<'a> Run<'a> {
     }
 
     fn scope<'s>(&'s self, shard: usize, profile: &Profile, labels: Option<Range<i64>>) -> Scope<'s> {
-        Scope { shard, path: &self.shards[shard], profile: *profile, labels, hashing: self.hashing }
+        let mut profile = *profile;
+        if let Some(schema) = self.schema {
+            profile.message = schema.message.into();
+        }
+        Scope { shard, path: &self.shards[shard], profile, labels, hashing: self.hashing, schema: self.schema }
     }
 
     fn chunk(&self, chunk: Chunk, images: Option<&mut ImageChecker>, labels: Option<Range<i64>>) -> Result<()> {
@@ -363,6 +372,8 @@ impl<'a> Run<'a> {
         let records = self.outcomes.iter().map(|o| lock(o).records).sum();
         for (set, kinds) in self.kinds.iter().enumerate() {
             let kinds = std::mem::take(&mut *lock(kinds));
+            let unexpected = self.schema.map_or(Vec::new(), |schema| kinds.unexpected(schema, &self.shards));
+            unexpected.into_iter().for_each(|(shard, finding)| self.add_one(shard, finding));
             kinds.findings(&self.shards).into_iter().for_each(|(shard, finding)| self.add_one(shard, finding));
             self.note_what_was_not_checked(set);
         }
@@ -388,7 +399,7 @@ impl<'a> Run<'a> {
     fn note_what_was_not_checked(&self, set: usize) {
         let Some(profile) = self.profiles[set].get() else { return };
         let detail = match profile {
-            Profile { message: MessageType::Raw, .. } => {
+            Profile { message: MessageType::Raw, .. } if self.schema.is_none() => {
                 "the set's payloads are no tf.train.Example messages: frames and CRCs were checked, nothing inside"
             }
             Profile { image_key: None, .. } if self.decode => {

@@ -1,7 +1,7 @@
 //! What every job over shards shares: results in order, progress, interruption.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -94,6 +94,23 @@ impl Tracked {
         Self::open_stream(path, options)
     }
 
+    /// Opens an uncompressed shard file at the record `index`, whose frame begins at `offset`.
+    pub(super) fn open_at(path: &Path, io: Io, options: ReadOptions, index: u64, offset: u64) -> Result<Self> {
+        let mut opened = match RandomAccess::open(path, io, options)? {
+            Some(RandomAccess::File { mut file, .. }) => {
+                file.seek(SeekFrom::Start(offset)).map_err(|e| Error::io(path, e))?;
+                Self::stream(Box::new(file), path, options)?
+            }
+            _ => Self::open(path, io, options)?,
+        };
+        opened.source = opened.source.starting_at(index, offset);
+        opened.passed = offset;
+        if let Some(read) = &opened.read {
+            read.fetch_add(offset, Ordering::Relaxed);
+        }
+        Ok(opened)
+    }
+
     /// Opens a shard file to be read from front to back.
     pub(super) fn open_stream(path: &Path, options: ReadOptions) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
@@ -119,11 +136,24 @@ impl Tracked {
 
     /// The next record. Reports what has gone by, now and then and at the end.
     pub(super) fn next_record(&mut self, work: &Work<'_>) -> Result<Option<RecordRef<'_>>> {
+        self.step(work, RecordSource::next_record)
+    }
+
+    /// As [`next_record`](Self::next_record), of a record that is not wanted: its payload need not be read.
+    pub(super) fn pass_over(&mut self, work: &Work<'_>) -> Result<Option<RecordRef<'_>>> {
+        self.step(work, RecordSource::pass_over)
+    }
+
+    fn step(
+        &mut self,
+        work: &Work<'_>,
+        next: impl for<'s> FnOnce(&'s mut RecordSource) -> Result<Option<RecordRef<'s>>>,
+    ) -> Result<Option<RecordRef<'_>>> {
         if self.bytes() - self.reported >= REPORT_EVERY {
             self.report(work)?;
         }
         let read = self.read.clone();
-        let record = self.source.next_record()?;
+        let record = next(&mut self.source)?;
         match &record {
             Some(record) => self.passed += record.frame_len(),
             None => {
@@ -133,6 +163,13 @@ impl Tracked {
             }
         }
         Ok(record)
+    }
+
+    /// The rest of the file's `bytes` need not be read.
+    pub(super) fn leave(&mut self, bytes: u64, work: &Work<'_>) -> Result<()> {
+        let more = bytes.saturating_sub(self.reported);
+        self.reported += more;
+        work.advance(more)
     }
 
     fn report(&mut self, work: &Work<'_>) -> Result<()> {

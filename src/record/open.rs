@@ -104,6 +104,24 @@ impl RecordSource {
         self.compression
     }
 
+    /// The first record is the one with the number `index`, whose frame begins at `offset` of the shard. A stream must
+    /// have been brought there.
+    pub(crate) fn starting_at(self, index: u64, offset: u64) -> Self {
+        let walk = match self.walk {
+            Walk::Mapped(shard, _) => Walk::Mapped(shard, super::shard::WalkState::at(index, offset)),
+            Walk::Stream(reader) => Walk::Stream(Box::new(reader.starting_at(index, offset))),
+        };
+        RecordSource { walk, ..self }
+    }
+
+    /// As [`next_record`](Self::next_record), for a record that is not wanted: of a mapped shard only the header is read.
+    pub(crate) fn pass_over(&mut self) -> Result<Option<RecordRef<'_>>> {
+        match &mut self.walk {
+            Walk::Mapped(shard, state) => state.pass_over(shard),
+            Walk::Stream(reader) => reader.next_record(),
+        }
+    }
+
     /// The next record, or `None` at the end. After an error it goes on only where the options say so.
     pub fn next_record(&mut self) -> Result<Option<RecordRef<'_>>> {
         match &mut self.walk {

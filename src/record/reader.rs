@@ -121,6 +121,11 @@ impl<R: Read> Reader<R> {
         self
     }
 
+    /// The input begins with the record `index`, at `offset` of its shard: records and errors shall say so.
+    pub(super) fn starting_at(self, index: u64, offset: u64) -> Self {
+        Reader { index, offset, ..self }
+    }
+
     /// The compression found.
     pub fn compression(&self) -> Compression {
         self.compression

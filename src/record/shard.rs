@@ -158,6 +158,31 @@ pub(super) struct WalkState {
 }
 
 impl WalkState {
+    /// At the record `index`, whose frame begins at `offset`.
+    pub(super) fn at(index: u64, offset: u64) -> Self {
+        WalkState { index, offset, done: false }
+    }
+
+    /// The next record, its payload not verified. An error ends the walk.
+    pub(super) fn pass_over<'a>(&mut self, shard: &'a Shard) -> Result<Option<RecordRef<'a>>> {
+        let (index, offset) = (self.index, self.offset);
+        let found = if self.done { Ok(None) } else { shard.frame_at(offset, CrcCheck::Lengths) };
+        match found {
+            Ok(Some(payload)) => {
+                self.step_over(payload);
+                Ok(Some(RecordRef { index, offset, payload }))
+            }
+            Ok(None) => {
+                self.done = true;
+                Ok(None)
+            }
+            Err(e) => {
+                self.done = true;
+                Err(shard.place(e.into(), index, offset))
+            }
+        }
+    }
+
     pub(super) fn next<'a>(&mut self, shard: &'a Shard) -> Option<Result<RecordRef<'a>>> {
         if self.done {
             return None;
