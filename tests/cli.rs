@@ -119,6 +119,15 @@ fn every_verb_reads_a_shard_and_prints_one_object() {
     assert_eq!(String::from_utf8(lines).unwrap().lines().count(), 3);
     let first = tfr().args(["cat", text(&out), "-n", "1", "--raw", "--feature", "image/encoded"]).output().unwrap();
     assert!(first.stdout.starts_with(&[0xff, 0xd8, 0xff]));
+    // Of the records that fulfil the filter, not of all.
+    let filter = "label == 0 && image/filename >= 'class-0/0004.jpg'";
+    let shown = tfr().args(["cat", text(&out), "--where", filter, "--skip", "3"]).output().unwrap().stdout;
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(
+        (4..9).filter(|i| shown.contains(&format!("class-0/000{i}.jpg"))).count() == 2 && shown.lines().count() == 2
+    );
+    let (code, json) = tfr_json(&["cat", text(&out), "--where", "label = 1"]);
+    assert!(code == 2 && json["error"]["message"].as_str().unwrap().contains("column 7"), "{json}");
     // Damage: exit code 1, and the findings in JSON.
     let path = out.join("train-00001-of-00002.tfrecord");
     let mut data = fs::read(&path).unwrap();

@@ -122,7 +122,7 @@ fn streams_are_shards_without_a_name() {
     let found = info_stream(Box::new(Cursor::new(data.clone())), false, &options).unwrap();
     assert_eq!((found.records, found.bytes, found.shards[0].set.as_str()), (20, data.len() as u64, "-"));
     let mut seen = Vec::new();
-    let window = CatOptions { skip: 18, limit: Some(5) };
+    let window = CatOptions { skip: 18, limit: Some(5), ..Default::default() };
     cat_stream(Box::new(Cursor::new(data)), window, &options, &mut |r| {
         seen.push((r.record, r.path.to_owned()));
         Ok(())
@@ -300,12 +300,17 @@ fn labels(path: &Path) -> u64 {
 
 fn first_labels(dir: &Path, skip: u64, io: Io) -> Vec<i64> {
     let mut seen = Vec::new();
-    cat(&sets(dir), CatOptions { skip, limit: Some(2) }, &Job { io, ..Default::default() }, &mut |r| {
-        let json = r.to_json(None)?;
-        assert_eq!(json["record"], json["features"]["label"]["int64"][0]);
-        seen.push(json["record"].as_i64().unwrap());
-        Ok(())
-    })
+    cat(
+        &sets(dir),
+        CatOptions { skip, limit: Some(2), ..Default::default() },
+        &Job { io, ..Default::default() },
+        &mut |r| {
+            let json = r.to_json(None)?;
+            assert_eq!(json["record"], json["features"]["label"]["int64"][0]);
+            seen.push(json["record"].as_i64().unwrap());
+            Ok(())
+        },
+    )
     .unwrap();
     seen
 }
@@ -348,7 +353,7 @@ fn what_is_skipped_is_not_read_where_an_index_or_the_manifest_knows_the_way() {
     let idx = tfrkit::dataset::idx_path(&paths[0]);
     let text = fs::read_to_string(&idx).unwrap();
     fs::write(&idx, text.lines().skip(1).collect::<Vec<_>>().join("\n")).unwrap();
-    let options = CatOptions { skip: 2500, limit: Some(1) };
+    let options = CatOptions { skip: 2500, limit: Some(1), ..Default::default() };
     let error = cat(&sets(dir.path()), options, &Job::default(), &mut |_| Ok(())).unwrap_err();
     assert_eq!((error.kind_name(), error.location().record), ("length_crc", Some(0)));
 }

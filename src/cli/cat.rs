@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use tfrkit::dataset::resolve;
+use tfrkit::example::Filter;
 use tfrkit::inspect::{CatOptions, CatRecord, cat, cat_stream};
 use tfrkit::{Job, Result};
 
@@ -17,6 +18,9 @@ pub(super) struct Args {
     /// Shards: files, a directory, a glob, NAME@COUNT, or - for stdin
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
+    /// Only records that fulfil a condition, such as 'label == 3 && image/height >= 224'
+    #[arg(long = "where", value_name = "EXPR")]
+    condition: Option<String>,
     /// Show N records at most
     #[arg(short = 'n', long = "count", value_name = "N")]
     count: Option<u64>,
@@ -34,7 +38,8 @@ pub(super) struct Args {
 /// `limit` is how many records are shown where the arguments do not say.
 pub(super) fn run(args: &Args, limit: Option<u64>, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
-    let options = CatOptions { skip: args.skip, limit: args.count.or(limit) };
+    let filter = args.condition.as_deref().map(Filter::parse).transpose()?;
+    let options = CatOptions { filter, skip: args.skip, limit: args.count.or(limit) };
     let pretty = if output.json { None } else { Pretty::of_stdout() };
     let mut show = |record: CatRecord<'_>| show(&record, args, pretty, output);
     match is_stdin(&args.paths) {

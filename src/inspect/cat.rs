@@ -14,13 +14,15 @@ use super::message::MessageType;
 use super::work::{STREAM_NAME, Tracked, Work};
 use crate::dataset::ShardSet;
 use crate::error::{Error, Result};
-use crate::example::{Example, ExampleView, Kind, SequenceExample, example_to_json, hex, proto};
+use crate::example::{Example, ExampleView, Filter, Kind, SequenceExample, example_to_json, hex, proto};
 use crate::job::Job;
 use crate::record::{ReadOptions, RecordRef};
 
 /// Which records are shown.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct CatOptions {
+    /// Only records that fulfil it are shown, and counted by the fields below. Default: all.
+    pub filter: Option<Filter>,
     /// How many records are passed over first, counted over all shards. Default: none.
     pub skip: u64,
     /// How many records are shown at most. Default: all.
@@ -76,7 +78,7 @@ pub fn cat(
     let paths: Vec<&Path> = sets.iter().flat_map(|s| s.shards.iter().map(|p| p.as_path())).collect();
     let work = Work::new(job, paths.iter().copied());
     let mut window = Window::new(options);
-    let known = Known::beside(paths.iter().copied().filter(|_| options.skip > 0), work.io());
+    let known = Known::beside(paths.iter().copied().filter(|_| window.can_jump()), work.io());
     for path in paths {
         if window.is_over() {
             break;
@@ -106,6 +108,7 @@ pub fn cat_stream(
 
 /// The stretch of records to show, counted over all shards.
 struct Window {
+    filter: Option<Filter>,
     skip: u64,
     left: u64,
     shown: u64,
@@ -113,17 +116,22 @@ struct Window {
 
 impl Window {
     fn new(options: CatOptions) -> Self {
-        Window { skip: options.skip, left: options.limit.unwrap_or(u64::MAX), shown: 0 }
+        Window { filter: options.filter, skip: options.skip, left: options.limit.unwrap_or(u64::MAX), shown: 0 }
     }
 
     fn is_over(&self) -> bool {
         self.left == 0
     }
 
+    /// Whether records are left out by their number alone.
+    fn can_jump(&self) -> bool {
+        self.skip > 0 && self.filter.is_none()
+    }
+
     /// Opens a shard, at the first record to show where its place is known. `None` for a shard that is skipped.
     fn open(&mut self, path: &Path, known: &Known, work: &Work<'_>) -> Result<Option<Tracked>> {
         let options = ReadOptions::default();
-        if self.skip == 0 {
+        if !self.can_jump() {
             return Tracked::open(path, work.io(), options).map(Some);
         }
         let spans = known.spans(path);
@@ -150,7 +158,7 @@ impl Window {
         work: &Work<'_>,
         f: &mut dyn FnMut(CatRecord<'_>) -> Result<()>,
     ) -> Result<()> {
-        while self.skip > 0 {
+        while self.can_jump() {
             if source.pass_over(work)?.is_none() {
                 return Ok(());
             }
@@ -159,9 +167,18 @@ impl Window {
         while !self.is_over()
             && let Some(RecordRef { index, offset, payload }) = source.next_record(work)?
         {
+            let record = CatRecord { path, record: index, offset, payload };
+            let matches = self.filter.as_ref().map_or(Ok(true), |filter| filter.matches(payload));
+            if !matches.map_err(|e| record.place(e))? {
+                continue;
+            }
+            if self.skip > 0 {
+                self.skip -= 1;
+                continue;
+            }
             self.left -= 1;
             self.shown += 1;
-            f(CatRecord { path, record: index, offset, payload })?;
+            f(record)?;
         }
         Ok(())
     }

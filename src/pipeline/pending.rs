@@ -304,8 +304,7 @@ avx2! {
 }
 
 avx2! {
-    /// Changes whole pixels.
-    pub(super) fn change_in_place(out: &mut [f32], factors: &Factors) {
+    fn change_in_place(out: &mut [f32], factors: &Factors) {
         let (body, tail) = out.as_chunks_mut::<LANES>();
         for values in body.iter_mut().map(|v| &mut v[..]).chain([tail]) {
             for ((v, scale), shift) in values.iter_mut().zip(&factors.scale).zip(&factors.shift) {
@@ -313,6 +312,50 @@ avx2! {
             }
         }
     }
+}
+
+/// As [`change_f32`], into memory that nobody reads soon, such as a batch: written around the caches, it is not read into them
+/// first.
+pub(super) fn change_past_caches(values: &[f32], out: &mut [f32], factors: &Factors) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && (out.as_ptr() as usize).is_multiple_of(32) {
+        // SAFETY: the processor has AVX2, as just asked, and the memory is aligned.
+        #[allow(unsafe_code)]
+        unsafe {
+            change_past_caches_wide(values, out, factors);
+        }
+        return;
+    }
+    change_f32(values, out, factors);
+}
+
+/// # Safety
+/// `out` is aligned to 32 bytes.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[allow(unsafe_code)]
+unsafe fn change_past_caches_wide(values: &[f32], out: &mut [f32], factors: &Factors) {
+    use std::arch::x86_64::*;
+    const LANE: usize = 8;
+    let (body, tail) = values.as_chunks::<LANES>();
+    let (out_body, out_tail) = out.as_chunks_mut::<LANES>();
+    for (out, values) in out_body.iter_mut().zip(body) {
+        for at in (0..LANES).step_by(LANE) {
+            // SAFETY: each reference is to `LANES` values, of which these are eight; `out` begins at a multiple of 32
+            // bytes, and so does each eight of its values.
+            unsafe {
+                let scaled = _mm256_mul_ps(
+                    _mm256_loadu_ps(values.as_ptr().add(at)),
+                    _mm256_loadu_ps(factors.scale.as_ptr().add(at)),
+                );
+                let shifted = _mm256_add_ps(scaled, _mm256_loadu_ps(factors.shift.as_ptr().add(at)));
+                _mm256_stream_ps(out.as_mut_ptr().add(at), shifted);
+            }
+        }
+    }
+    // Whoever is told that the batch is done sees these stores.
+    _mm_sfence();
+    change(tail, out_tail, factors, |v| v);
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 use std::slice::ChunksExact;
 
 use super::super::output::{Layout, Slot};
-use super::super::pending::{Pending, change_in_place};
+use super::super::pending::{Pending, change_past_caches};
 use super::{Result, Stretch, Work};
 use crate::image::Shape;
 use crate::image::ops::{ChannelSums, Level};
@@ -80,12 +80,21 @@ impl Work {
         let (needs_means, mut sums) = (pending.needs_means(), ChannelSums::default());
         let factors = if needs_means { None } else { pending.factors(channels) };
         let seen = pending.rect.y..pending.rect.y + pending.rect.height;
+        // What is gone over again is kept in the cache meanwhile.
+        let kept = &mut self.spare_f32;
+        if needs_means {
+            kept.reshape(Shape::new(pending.rect.height, pending.rect.width, channels))?;
+        }
         let each = |y: usize, row: &[f32]| {
             if needs_means {
                 sums.add_row(row);
             }
-            if let Some(to) = pending.row_of(y) {
-                pending.write_part(row, channels, factors.as_ref(), &mut slot[to * row_len..][..row_len]);
+            let Some(to) = pending.row_of(y) else { return };
+            let (row, place) = (&row[pending.rect.x * channels..][..row_len], to * row_len..(to + 1) * row_len);
+            match &factors {
+                Some(factors) => change_past_caches(row, &mut slot[place], factors),
+                None if needs_means => kept.pixels_mut()[place].copy_from_slice(row),
+                None => slot[place].copy_from_slice(row),
             }
         };
         let (resizer, rows) = (&mut self.resizer, if needs_means { 0..height } else { seen });
@@ -96,7 +105,7 @@ impl Work {
         if needs_means {
             pending.know_means(|c| sums.mean(c, channels, height * width));
             if let Some(factors) = pending.factors(channels) {
-                change_in_place(slot, &factors);
+                change_past_caches(self.spare_f32.pixels(), slot, &factors);
             }
         }
         Ok(())
