@@ -200,6 +200,35 @@ fn what_is_left_out_is_counted_once_and_named() {
     assert_eq!((error.class(), error.location().record), (tfrkit::ErrorClass::Data, Some(6)), "{error}");
 }
 
+/// What the workers meet ahead of the consumer counts when it is given, and a run that goes on has no new budget.
+#[test]
+fn the_budget_is_that_of_the_whole_run() {
+    let tmp = tempfile::tempdir().unwrap();
+    let set = two_bad_of_forty(tmp.path());
+    let pipeline = Pipeline::parse(SPEC).unwrap();
+    let skip = |budget, resume| LoaderOptions {
+        on_error: OnError::Skip(budget),
+        epochs: 2,
+        prefetch: 10,
+        resume,
+        ..options(Mode::Eval, 2)
+    };
+    let mut loader = Loader::open(&set, &pipeline, skip(1, None)).unwrap();
+    // Two batches with the first bad record; all workers are far behind the second by now.
+    assert_eq!(loader.next().unwrap().unwrap().len(), 8);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!((loader.next().unwrap().unwrap().len(), loader.skipped().len()), (8, 1));
+    let state = LoaderState::from_json(&loader.state().unwrap().to_json()).unwrap();
+    assert_eq!(state.skipped, [6]);
+    assert!(loader.next().unwrap().is_err_and(|error| error.location().record == Some(23)));
+    let mut resumed = Loader::open(&set, &pipeline, skip(1, Some(state.clone()))).unwrap();
+    assert!(resumed.next().unwrap().is_err_and(|error| error.location().record == Some(23)));
+    // The first record counts once, also in the epoch that comes after; it is listed by each run that leaves it out.
+    let mut resumed = Loader::open(&set, &pipeline, skip(2, Some(state))).unwrap();
+    assert_eq!(resumed.by_ref().map(|batch| batch.unwrap().len()).sum::<usize>(), 64);
+    assert_eq!(resumed.skipped().iter().map(|skipped| skipped.record).collect::<Vec<_>>(), [6, 23]);
+}
+
 /// What lies behind a damaged frame of a compressed shard cannot be had: nothing is left out in silence.
 #[test]
 fn a_damaged_frame_of_a_compressed_shard_is_an_error_still() {

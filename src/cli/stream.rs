@@ -1,6 +1,5 @@
 //! `tfr stream`.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -159,7 +158,6 @@ fn consume(loader: &mut Loader, args: &Args, mut live: Live, stop: &AtomicBool) 
     let start = Instant::now();
     let mut digest = args.digest.then(BatchDigest::default);
     let mut summary = Summary::default();
-    let mut left_out = BTreeSet::new();
     let mut last = start;
     while args.steps.is_none_or(|most| summary.batches < most) {
         // Before a batch is taken: the state would be behind it.
@@ -175,7 +173,6 @@ fn consume(loader: &mut Loader, args: &Args, mut live: Live, stop: &AtomicBool) 
         };
         let images = batch.valid().iter().filter(|valid| **valid).count() as u64;
         summary.images += images;
-        left_out.extend(batch.ordinals().iter().zip(batch.valid()).filter(|(_, valid)| !**valid).map(|(n, _)| *n));
         if let Some(digest) = &mut digest {
             digest.update(&batch);
         }
@@ -189,15 +186,12 @@ fn consume(loader: &mut Loader, args: &Args, mut live: Live, stop: &AtomicBool) 
         last = now;
     }
     drop(live);
-    // Workers are ahead: what they have met in batches that nobody has asked for is left to the run that asks.
-    let skipped = loader.skipped().into_iter().filter(|skipped| left_out.contains(&skipped.ordinal));
-    let skipped: BTreeMap<u64, Skipped> = skipped.map(|skipped| (skipped.ordinal, skipped)).collect();
     Ok(Summary {
         seconds: start.elapsed().as_secs_f64(),
         step_ms: args.step_ms,
         digest: digest.map(BatchDigest::finish),
         counters: loader.counters(),
-        skipped: skipped.into_values().collect(),
+        skipped: loader.skipped(),
         ..summary
     })
 }

@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -16,28 +15,14 @@ use super::executor::{Executor, SampleKey};
 use super::features::FeatureNames;
 use super::feed::{Feed, Item, Plan, read_windows};
 use super::filling::{self, Completed, Extra, Filling, Pool, SampleMeta};
-use super::loader::{OnError, Waited};
+use super::loader::Waited;
 use super::mixer::{BatchKey, MixBatch, Mixer};
 use super::output::{Format, Output, Pixels, Slot};
 use super::samples::Samples;
-use super::view::Place;
-use crate::error::{Error, ErrorClass, Result};
+use super::skip::{Skipped, Skips};
+use crate::error::{Error, Result};
 use crate::example::ExampleParser;
 use crate::image::Shape;
-
-/// A record that was left out of the stream.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Skipped {
-    /// Its shard.
-    pub path: PathBuf,
-    /// Its number in the shard, from 0.
-    pub record: u64,
-    /// Its sample's number in the set.
-    pub ordinal: u64,
-    /// What is wrong, with shard, record and offset.
-    pub error: Error,
-}
 
 /// What is made of the samples.
 pub(super) struct Making {
@@ -65,11 +50,10 @@ pub(super) struct Engine {
     plan: Plan,
     /// Batches that are filled or wait, at most.
     in_flight: usize,
-    on_error: OnError,
     pool: Arc<Pool>,
     times: SharedTimes,
     state: Mutex<State>,
-    skipped: Mutex<Vec<Skipped>>,
+    skips: Skips,
     /// Signalled when workers may find something to do.
     work: Condvar,
     /// Signalled when a batch is full, or nothing more will come.
@@ -133,7 +117,7 @@ impl Engine {
         plan: Plan,
         begin: (u64, u64),
         in_flight: usize,
-        on_error: OnError,
+        skips: Skips,
     ) -> Self {
         let feed = Feed::new(&samples);
         let state = State {
@@ -152,11 +136,10 @@ impl Engine {
             making,
             plan,
             in_flight,
-            on_error,
             pool: Arc::default(),
             times: SharedTimes::default(),
             state: Mutex::new(state),
-            skipped: Mutex::default(),
+            skips,
             work: Condvar::new(),
             ready: Condvar::new(),
             room: Condvar::new(),
@@ -185,8 +168,8 @@ impl Engine {
         self.times.add_consumer_wait(time);
     }
 
-    pub(super) fn skipped(&self) -> Vec<Skipped> {
-        self.skipped.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    pub(super) fn skips(&self) -> &Skips {
+        &self.skips
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -229,7 +212,9 @@ impl Engine {
         let Some(front) = state.queue.pop_front() else { return Ok(Waited::End) };
         drop(state);
         self.work.notify_all();
-        front.take_batch(&self.pool).map(Waited::Batch)
+        let batch = front.take_batch(&self.pool)?;
+        self.skips.count(&batch)?;
+        Ok(Waited::Batch(batch))
     }
 
     /// The next slot to fill; `None` when there will be none.
@@ -449,32 +434,12 @@ impl Engine {
             make().map_err(located)
         })();
         made.or_else(|error| {
-            self.skip(error, place, ordinal).map(|error| {
+            let skipped = |error| Skipped::new(self.samples.path(place).to_owned(), place.record, ordinal, error);
+            self.skips.meet(error, skipped).map(|error| {
                 task.filling.note_skipped(error);
                 SampleMeta { label: -1, ordinal, valid: false, skipped: true }
             })
         })
-    }
-
-    /// Leaves a bad record out, if that is wanted and the budget allows it; gives its error back then. A record counts once,
-    /// however many epochs meet it.
-    fn skip(&self, error: Error, place: Place, ordinal: u64) -> Result<Error> {
-        let OnError::Skip(budget) = self.on_error else { return Err(error) };
-        if error.class() != ErrorClass::Data {
-            return Err(error);
-        }
-        let mut skipped = self.skipped.lock().unwrap_or_else(|e| e.into_inner());
-        if skipped.iter().any(|known| known.ordinal == ordinal) {
-            return Ok(error);
-        }
-        if skipped.len() as u64 >= budget {
-            log::error!("{} records were skipped, as many as are allowed; the next one ends the stream", skipped.len());
-            return Err(error);
-        }
-        log::warn!("skipped: {error}");
-        let path = self.samples.path(place).to_owned();
-        skipped.push(Skipped { path, record: place.record, ordinal, error: error.clone() });
-        Ok(error)
     }
 }
 

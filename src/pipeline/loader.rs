@@ -10,13 +10,14 @@ use super::buffer::Element;
 use super::cache::Cache;
 use super::counters::{Counters, Times};
 use super::course::Course;
-use super::engine::{Engine, Making, Skipped, Worker};
+use super::engine::{Engine, Making, Worker};
 use super::executor::Executor;
 use super::feed::{Plan, Tail};
 use super::mixer::Mixer;
 use super::output::{Format, Output};
 use super::samples::Samples;
 use super::scan::{Wanted, scan};
+use super::skip::{Skipped, Skips};
 use super::spec::{BatchSpec, Mode, Pipeline, Shuffle};
 use super::state::{LoaderState, dataset_hash, pipeline_hash, view_text};
 use super::view::{Part, Records, Select, View};
@@ -37,9 +38,10 @@ pub enum OnError {
     /// The error comes in the place of its batch, and ends the stream (the default).
     #[default]
     Fail,
-    /// Its slot holds the nearest good sample of the batch, and is not [`valid`](Batch::valid); after more than so many such
-    /// records, the stream fails, as it does where a batch has no good sample, and where the frames of a compressed shard are
-    /// damaged, behind which nothing can be read. Each is logged, and listed by [`Loader::skipped`]; it counts once.
+    /// Its slot holds the nearest good sample of the batch, and is not [`valid`](Batch::valid); in the place of the batch with
+    /// more than so many such records the stream fails, as it does where a batch has no good sample, and where the frames of a
+    /// compressed shard are damaged, behind which nothing can be read. Each is logged when its batch is given, and listed by
+    /// [`Loader::skipped`]; it counts once, those of a run that is resumed among them.
     Skip(u64),
 }
 
@@ -176,12 +178,14 @@ impl Loader {
             state.dataset = dataset_hash(&shards)?;
             resumed.check(&state)?;
             (state.epoch, state.step) = begin(resumed, plan.steps())?;
+            state.skipped = resumed.skipped.clone();
         }
         let is_random = samples.is_random();
         let begin = (state.epoch, state.step);
         let in_flight = options.prefetch.saturating_add(1);
         let has_images = making.output == Output::Images;
-        let engine = Arc::new(Engine::new(samples, course, making, plan, begin, in_flight, options.on_error));
+        let skips = Skips::new(options.on_error, &state.skipped);
+        let engine = Arc::new(Engine::new(samples, course, making, plan, begin, in_flight, skips));
         let mut loader = Loader { engine, threads: Vec::new(), workers, state, shards, failed: false };
         if !is_random {
             let engine = Arc::clone(&loader.engine);
@@ -221,9 +225,9 @@ impl Loader {
         self.engine.counters(self.workers)
     }
 
-    /// The records that have been skipped so far, in no certain order; see [`OnError::Skip`].
+    /// The records that were left out of the batches given so far, in the order of the set; see [`OnError::Skip`].
     pub fn skipped(&self) -> Vec<Skipped> {
-        self.engine.skipped()
+        self.engine.skips().given()
     }
 
     /// Where the stream stands: behind the batch that was given last. To go on, open a loader with it as
@@ -246,6 +250,7 @@ impl Loader {
         if state.dataset.is_empty() {
             state.dataset = dataset_hash(&self.shards)?;
         }
+        state.skipped = self.engine.skips().ordinals();
         Ok(state)
     }
 

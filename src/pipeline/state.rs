@@ -41,12 +41,15 @@ pub struct LoaderState {
     /// Which of their samples are streamed, in words; empty for all.
     #[serde(default)]
     pub view: String,
+    /// The ordinals of the records that were left out so far.
+    #[serde(default)]
+    pub skipped: Vec<u64>,
 }
 
 impl LoaderState {
     pub(super) fn new(seed: u64, world: u64, batch: u64, pipeline: String, view: String) -> Self {
-        let dataset = String::new();
-        LoaderState { version: VERSION, seed, epoch: 0, step: 0, world, batch, pipeline, dataset, view }
+        let (dataset, skipped) = (String::new(), Vec::new());
+        LoaderState { version: VERSION, seed, epoch: 0, step: 0, world, batch, pipeline, dataset, view, skipped }
     }
 
     /// Fails unless `now`, what a loader is being opened for, is what the state was taken of.
