@@ -370,7 +370,7 @@ fn course(
     if (*balance || sets.len() > 1) && !samples.is_random() {
         return Err(Error::usage_hint(
             "compressed shards cannot be balanced or mixed: their records are read one after the other",
-            "write the set uncompressed: tfr reshard --compression none",
+            "write the set uncompressed",
         ));
     }
     let label = balance.then_some(&pipeline.features);
