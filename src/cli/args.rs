@@ -9,23 +9,32 @@ use tfrkit::pipeline::{Mode, Pipeline, Select};
 use tfrkit::record::Io;
 use tfrkit::{Job, Result};
 
+/// In help, flags of every verb come behind the verb's own.
+const BEHIND: usize = 900;
+
 /// Flags of every verb.
 #[derive(Args)]
 pub(super) struct GlobalArgs {
     /// Print one JSON object (or lines of JSON) on stdout
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = BEHIND)]
     pub(super) json: bool,
     /// Print results and errors only
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = BEHIND)]
     pub(super) quiet: bool,
     /// Say more of what is done
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, display_order = BEHIND, conflicts_with = "quiet")]
     pub(super) verbose: bool,
     /// Threads; as many as the machine runs at once, unless given
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(
+        long,
+        global = true,
+        display_order = BEHIND,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1024)
+    )]
     pub(super) threads: Option<u16>,
     /// How shards are brought into memory: mapped on local disks, always mapped, or read
-    #[arg(long, global = true, value_name = "auto|mmap|read", default_value = "auto")]
+    #[arg(long, global = true, display_order = BEHIND, value_name = "auto|mmap|read", default_value = "auto")]
     pub(super) io: Io,
 }
 
