@@ -1,6 +1,7 @@
 //! How a whole job runs: on how many threads, and how it is watched and stopped.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Io;
@@ -30,10 +31,7 @@ pub struct Job<'a> {
 impl<'a> Job<'a> {
     /// The number of threads, the default resolved.
     pub(crate) fn thread_count(&self) -> usize {
-        match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
-            n => n,
-        }
+        thread_count(self.threads)
     }
 
     /// A pool of the job's own: rayon's global one belongs to the program around us.
@@ -57,6 +55,41 @@ impl<'a> Job<'a> {
     pub(crate) fn counter(&self, total: u64) -> Counter<'a> {
         Counter { done: AtomicU64::new(0), total, progress: self.on_progress }
     }
+}
+
+/// So many threads; for 0, as many as the machine runs at once.
+pub(crate) fn thread_count(threads: usize) -> usize {
+    match threads {
+        0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+        n => n,
+    }
+}
+
+/// The results of `f(0)`, `f(1)`, ... in this order, begun in this order on some threads; or the error of the lowest number.
+pub(crate) fn in_order<T: Send>(threads: usize, count: usize, f: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
+    let failed = AtomicUsize::new(usize::MAX);
+    let slots: Vec<Mutex<Option<Result<T>>>> = (0..count).map(|_| Mutex::new(None)).collect();
+    let work = || {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            // What comes before a failure has begun already, so the lowest one is always found.
+            let Some(slot) = slots.get(i).filter(|_| i < failed.load(Ordering::Relaxed)) else { return };
+            let result = f(i);
+            if result.is_err() {
+                failed.fetch_min(i, Ordering::Relaxed);
+            }
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        }
+    };
+    std::thread::scope(|scope| {
+        for i in 1..threads.min(count) {
+            // Without another thread, those that there are do all of it.
+            let _ = std::thread::Builder::new().name(format!("tfrkit-{i}")).spawn_scoped(scope, work);
+        }
+        work();
+    });
+    slots.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }
 
 /// Counts the work of a job and reports it.

@@ -6,30 +6,13 @@ mod counter;
 mod golden;
 
 use counter::allocations;
-use golden::bytes;
+use golden::{JPEGS, bytes};
 use tfrkit::image::ops::Rect;
 use tfrkit::image::{DecodeOptions, Decoder, ImageBuf, Orientation, Scale};
 
-const FILES: [&str; 14] = [
-    "color420.jpg",
-    "color422.jpg",
-    "color444.jpg",
-    "gray.jpg",
-    "cmyk.jpg",
-    "ycck.jpg",
-    "rgbcoded.jpg",
-    "restart.jpg",
-    "exif6.jpg",
-    "coded411.jpg",
-    "coded_scans.jpg",
-    "coded_thirds.jpg",
-    "progressive.jpg",
-    "prog_restart.jpg",
-];
-
 #[test]
 fn decoding_jpeg_allocates_nothing_for_an_image() {
-    let files = FILES.map(|name| bytes(&format!("images/{name}")));
+    let files = JPEGS.map(|name| bytes(&format!("images/{name}")));
     let rect = Rect::at((1, 2), (9, 8));
     for orientation in [Orientation::Ignore, Orientation::Apply] {
         let options = DecodeOptions { orientation, ..DecodeOptions::default() };

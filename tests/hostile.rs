@@ -5,30 +5,9 @@ mod golden;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use golden::bytes;
+use golden::{JPEGS, bytes};
 use tfrkit::image::ops::{Rect, crop_to_bounding_box};
 use tfrkit::image::{DecodeOptions, Decoder, ImageBuf, Limits, Orientation, Scale, verify_entropy};
-
-const FILES: [&str; 18] = [
-    "color420.jpg",
-    "color422.jpg",
-    "color444.jpg",
-    "progressive.jpg",
-    "gray.jpg",
-    "cmyk.jpg",
-    "ycck.jpg",
-    "rgbcoded.jpg",
-    "restart.jpg",
-    "prog_restart.jpg",
-    "exif6.jpg",
-    "coded440.jpg",
-    "coded411.jpg",
-    "coded_mixed.jpg",
-    "coded_luma_half.jpg",
-    "coded_thirds.jpg",
-    "coded_scans.jpg",
-    "coded_wide.jpg",
-];
 
 struct Noise(u64);
 
@@ -165,7 +144,7 @@ fn check(file: &[u8], decoders: &mut [Decoder; 2], noise: &mut Noise) -> bool {
 fn damaged_structure_never_panics() {
     let rounds = std::env::var("TFRKIT_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000u64);
     let first = std::env::var("TFRKIT_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0u64);
-    let files = FILES.map(|name| parts(&bytes(&format!("images/{name}"))));
+    let files = JPEGS.map(|name| parts(&bytes(&format!("images/{name}"))));
     let apply = DecodeOptions { orientation: Orientation::Apply, ..DecodeOptions::default() };
     let mut decoders = [DecodeOptions::default(), apply].map(|options| Decoder::new(options).unwrap());
     let mut images = 0;

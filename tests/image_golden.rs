@@ -5,7 +5,7 @@
 #[path = "common/golden.rs"]
 mod golden;
 
-use golden::{Array, Param, TOLERANCE, bytes, close, equal, number, text};
+use golden::{Array, JPEGS, Param, TOLERANCE, bytes, close, equal, number, text};
 use tfrkit::image::ops::{self, Normalizer, Rect};
 use tfrkit::image::random::{self, DistortedBox, SeedPair};
 use tfrkit::image::{
@@ -270,29 +270,6 @@ fn a_used_decoder_gives_the_same() {
         assert!(out == Decoder::new(DecodeOptions::default()).unwrap().decode(&file).unwrap(), "{name}");
     }
 }
-
-const JPEGS: [&str; 20] = [
-    "color420.jpg",
-    "color422.jpg",
-    "color444.jpg",
-    "progressive.jpg",
-    "gray.jpg",
-    "cmyk.jpg",
-    "cmyk_plain.jpg",
-    "ycck.jpg",
-    "rgbcoded.jpg",
-    "flat.jpg",
-    "restart.jpg",
-    "prog_restart.jpg",
-    "exif6.jpg",
-    "coded440.jpg",
-    "coded411.jpg",
-    "coded_mixed.jpg",
-    "coded_luma_half.jpg",
-    "coded_thirds.jpg",
-    "coded_scans.jpg",
-    "coded_wide.jpg",
-];
 
 #[test]
 fn every_cut_of_every_jpeg_is_refused() {

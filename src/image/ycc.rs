@@ -66,7 +66,12 @@ pub(super) fn row_to_rgb(y: &[u8], cb: &[u8], cr: &[u8], rgb: &mut [u8]) {
         // SAFETY: the processor has AVX2, as just asked; the function is otherwise safe.
         #[allow(unsafe_code)]
         let done = unsafe { super::ycc_wide::row_to_rgb(y, cb, cr, rgb) };
-        return portable_row(&y[done..], &cb[done..], &cr[done..], &mut rgb[3 * done..]);
+        // A few pixels, for which filling planes would take longer.
+        let rest = y[done..].iter().zip(&cb[done..]).zip(&cr[done..]);
+        for (pixel, ((&y, &cb), &cr)) in rgb[3 * done..].as_chunks_mut::<3>().0.iter_mut().zip(rest) {
+            *pixel = to_rgb([y, cb, cr]);
+        }
+        return;
     }
     portable_row(y, cb, cr, rgb);
 }

@@ -3,13 +3,13 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serializer;
 
 use crate::error::{Error, Result};
-use crate::job::{Counter, Job};
+use crate::job::{Counter, Job, in_order};
 use crate::record::{Compression, Io, RandomAccess, ReadOptions, RecordRef, RecordSource};
 
 /// Bytes between two reports of a shard.
@@ -50,22 +50,7 @@ impl<'a> Work<'a> {
 
     /// The results of `f(0)`, `f(1)`, ... in this order, begun in this order; or the error of the lowest number.
     pub(super) fn in_order<T: Send>(&self, count: usize, f: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
-        let next = AtomicUsize::new(0);
-        let failed = AtomicUsize::new(usize::MAX);
-        let slots: Vec<Mutex<Option<Result<T>>>> = (0..count).map(|_| Mutex::new(None)).collect();
-        self.on_each_thread(|| {
-            loop {
-                let i = next.fetch_add(1, Ordering::Relaxed);
-                // What comes before a failure has begun already, so the lowest one is always found.
-                let Some(slot) = slots.get(i).filter(|_| i < failed.load(Ordering::Relaxed)) else { return };
-                let result = f(i);
-                if result.is_err() {
-                    failed.fetch_min(i, Ordering::Relaxed);
-                }
-                *lock(slot) = Some(result);
-            }
-        })?;
-        slots.into_iter().filter_map(|s| s.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+        in_order(self.job.thread_count(), count, f)
     }
 }
 

@@ -25,6 +25,7 @@ use crate::dataset::ShardSet;
 use crate::error::{Error, Result};
 use crate::example::ExampleParser;
 use crate::image::Shape;
+use crate::job::thread_count;
 use crate::record::Io;
 
 /// More processes than this are a mistake, and would overflow positions.
@@ -162,10 +163,7 @@ impl Loader {
     /// # Errors
     /// As [`open`](Self::open), and usage errors for weights that are not above 0 and for compressed shards.
     pub fn open_mix(sets: &[(ShardSet, f64)], pipeline: &Pipeline, options: LoaderOptions) -> Result<Self> {
-        let workers = match options.threads {
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
-            n => n,
-        };
+        let workers = thread_count(options.threads);
         let mut making = making(pipeline, options.mode)?;
         let shards: Vec<PathBuf> = sets.iter().flat_map(|(set, _)| set.shards.iter().cloned()).collect();
         let samples = Samples::open(&shards, options.io, workers)?;

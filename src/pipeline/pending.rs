@@ -180,37 +180,21 @@ impl Pending {
         y: usize,
         out: &mut [f32],
     ) {
-        let row_len = base.shape.row_len();
-        let row = &base.pixels[self.row(y) * row_len..][..row_len];
-        self.write_part(row, base.shape.channels, factors, out);
-    }
-
-    /// The row of the base image that row `y` is made of.
-    pub(super) fn row(&self, y: usize) -> usize {
-        if self.upside_down { self.rect.y + self.rect.height - 1 - y } else { self.rect.y + y }
-    }
-
-    /// The row that is made of row `y` of the base image, if one is.
-    pub(super) fn row_of(&self, y: usize) -> Option<usize> {
-        let y = y.checked_sub(self.rect.y).filter(|y| *y < self.rect.height)?;
-        Some(if self.upside_down { self.rect.height - 1 - y } else { y })
-    }
-
-    /// Writes what is seen of a row of the base image.
-    pub(super) fn write_part<T: Rows + Level>(
-        &self,
-        row: &[T],
-        channels: usize,
-        factors: Option<&Factors>,
-        out: &mut [f32],
-    ) {
-        let row = &row[self.rect.x * channels..][..out.len()];
+        let channels = base.shape.channels;
+        let y = if self.upside_down { self.rect.y + self.rect.height - 1 - y } else { self.rect.y + y };
+        let row = &base.pixels[y * base.shape.row_len() + self.rect.x * channels..][..out.len()];
         match (factors, self.mirrored) {
             (None, false) => T::copy_row(row, out),
             (None, true) => mirror(row, out, channels),
             (Some(factors), false) => T::change_row(row, out, factors),
             (Some(factors), true) => T::change_mirrored(row, out, factors, channels),
         }
+    }
+
+    /// The row that is made of row `y` of the base image, if one is.
+    pub(super) fn row_of(&self, y: usize) -> Option<usize> {
+        let y = y.checked_sub(self.rect.y).filter(|y| *y < self.rect.height)?;
+        Some(if self.upside_down { self.rect.height - 1 - y } else { y })
     }
 }
 

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::order::EpochOrder;
-use super::scan::in_parallel;
 use super::spec::Shuffle;
 use super::view::{Place, Records, View};
 use crate::dataset::{Manifest, build_index, fingerprint, idx_path, read_idx};
 use crate::error::{Error, Location, Result};
+use crate::job::in_order;
 use crate::record::{CrcCheck, Io, RandomAccess, ReadOptions, Record, RecordSource};
 
 /// The shards of a set, opened.
@@ -40,7 +40,7 @@ impl Samples {
     pub(crate) fn open(paths: &[PathBuf], io: Io, threads: usize) -> Result<Self> {
         let mut samples = Samples { shards: Vec::new(), counts: Vec::new(), firsts: Vec::new(), io };
         let mut first = 0;
-        let opened = in_parallel(threads, paths.len(), |i| {
+        let opened = in_order(threads, paths.len(), |i| {
             let path = &paths[i];
             Ok(match RandomAccess::open(path, io, ReadOptions::default())? {
                 Some(access) => {

@@ -2,8 +2,6 @@
 //! shards.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -13,6 +11,7 @@ use super::view::record_number;
 use crate::dataset::{ShardWriter, fingerprint};
 use crate::error::{Error, Result};
 use crate::example::{ExampleBuilder, ExampleView, Filter, hex};
+use crate::job::in_order;
 use crate::record::{Compression, Shard};
 
 /// What the names of kept scans begin with; as hidden files they are nobody's shards.
@@ -52,7 +51,7 @@ impl Found {
 /// # Errors
 /// Of reading the records, every CRC verified; of features that are not as the filter takes them; a missing label.
 pub(super) fn scan(samples: &Samples, wanted: &Wanted<'_>, threads: usize) -> Result<Vec<Found>> {
-    in_parallel(threads, samples.counts().len(), |shard| {
+    in_order(threads, samples.counts().len(), |shard| {
         let kept = Kept::new(samples.shard_path(shard), wanted)?;
         if let Some(found) = kept.read().filter(|found| found.fits(samples.counts()[shard], wanted)) {
             return Ok(found);
@@ -70,38 +69,6 @@ pub(super) fn scan(samples: &Samples, wanted: &Wanted<'_>, threads: usize) -> Re
         kept.write(&found);
         Ok(found)
     })
-}
-
-/// Does `count` pieces of work on some threads; the results in order, or the error of the first piece that has one.
-pub(super) fn in_parallel<T: Send>(
-    threads: usize,
-    count: usize,
-    work: impl Fn(usize) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<Option<Result<T>>>> = Mutex::new((0..count).map(|_| None).collect());
-    let run = || {
-        loop {
-            let piece = next.fetch_add(1, Ordering::Relaxed);
-            if piece >= count {
-                return;
-            }
-            let result = work(piece);
-            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-            if result.is_err() {
-                // Pieces that have begun are done still, so that the first error is always the same.
-                next.store(count, Ordering::Relaxed);
-            }
-            results[piece] = Some(result);
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(count) {
-            scope.spawn(run);
-        }
-        run();
-    });
-    results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
 }
 
 /// The file that a scan of a shard is kept in: one record, an Example of two lists.
@@ -153,23 +120,5 @@ impl Kept {
         if let Err(e) = write() {
             log::debug!("the view is not kept: {e}");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn results_come_in_order_and_the_first_error_wins() {
-        for threads in [1, 4] {
-            assert_eq!(in_parallel(threads, 50, Ok).unwrap(), (0..50).collect::<Vec<_>>());
-            let error = in_parallel(threads, 50, |i| match i % 10 {
-                3 => Err(Error::usage(format!("piece {i}"))),
-                _ => Ok(i),
-            });
-            assert_eq!(error.unwrap_err().to_string(), "piece 3");
-        }
-        assert_eq!(in_parallel(4, 0, Ok).unwrap(), [0; 0]);
     }
 }

@@ -8,6 +8,30 @@ use tfrkit::image::{ImageBuf, Shape};
 /// Most that a float may differ from TensorFlow's, in levels: 1e-5 of the range.
 pub const TOLERANCE: f32 = 1e-5 * 255.0;
 
+/// JPEG fixtures of every kind.
+pub const JPEGS: [&str; 20] = [
+    "color420.jpg",
+    "color422.jpg",
+    "color444.jpg",
+    "progressive.jpg",
+    "gray.jpg",
+    "cmyk.jpg",
+    "cmyk_plain.jpg",
+    "ycck.jpg",
+    "rgbcoded.jpg",
+    "flat.jpg",
+    "restart.jpg",
+    "prog_restart.jpg",
+    "exif6.jpg",
+    "coded440.jpg",
+    "coded411.jpg",
+    "coded_mixed.jpg",
+    "coded_luma_half.jpg",
+    "coded_thirds.jpg",
+    "coded_scans.jpg",
+    "coded_wide.jpg",
+];
+
 pub fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
