@@ -21,6 +21,7 @@ pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Fields<'a> {
     /// The next field's number and value; `None` at the message's end.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Option<(u32, Value<'a>)>> {
         if self.0.is_empty() {
             return Ok(None);
@@ -50,6 +51,7 @@ impl<'a> Fields<'a> {
         Ok(Some((number, value)))
     }
 
+    #[inline]
     fn tag(&mut self) -> Result<(u32, u8)> {
         let tag = u32::try_from(varint(&mut self.0)?).map_err(|_| Error::proto("a field's tag is out of range"))?;
         match tag >> 3 {
@@ -58,6 +60,7 @@ impl<'a> Fields<'a> {
         }
     }
 
+    #[inline]
     fn take(&mut self, length: usize) -> Result<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length).ok_or_else(cut)?;
         self.0 = rest;
@@ -91,7 +94,19 @@ fn cut() -> Error {
 }
 
 /// Reads a varint of at most 10 bytes.
+#[inline]
 pub(super) fn varint(data: &mut &[u8]) -> Result<u64> {
+    match data.split_first() {
+        // Tags, and most lengths and labels.
+        Some((&byte, rest)) if byte < 0x80 => {
+            *data = rest;
+            Ok(byte.into())
+        }
+        _ => long_varint(data),
+    }
+}
+
+fn long_varint(data: &mut &[u8]) -> Result<u64> {
     let mut value = 0u64;
     for (i, &byte) in data.iter().enumerate().take(10) {
         if i == 9 && byte > 1 {
