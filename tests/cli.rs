@@ -1,4 +1,4 @@
-//! Wrong uses and other people's habits: exit codes, messages, pipes.
+//! The command as a whole: pipes, odd arguments, what every verb has in common.
 
 mod common;
 
@@ -8,61 +8,6 @@ use std::process::Stdio;
 
 use common::{pictures, text, tfr, tfr_json};
 use serde_json::Value;
-
-/// Each wrong use, its exit code, and a part of what it is told.
-#[test]
-fn wrong_uses_say_what_to_do() {
-    let tmp = tempfile::tempdir().unwrap();
-    let (src, out) = (tmp.path().join("src"), tmp.path().join("out"));
-    pictures(&src, &[3, 3]);
-    tfr().args(["convert", text(&src), text(&out), "--split", "train=0.5,val=0.5"]).assert().success();
-    let (spec, file, empty) = (tmp.path().join("p.toml"), tmp.path().join("file"), tmp.path().join("empty"));
-    fs::write(&spec, "[[train]]\nop = \"random_brightnes\"\nmax_delta = 0.2\n").unwrap();
-    fs::write(&file, "x").unwrap();
-    fs::create_dir(&empty).unwrap();
-    let (src, out, spec, file, empty) = (text(&src), text(&out), text(&spec), text(&file), text(&empty));
-    let missing = format!("{out}/train@7");
-    let cases: &[(&[&str], i32, &str)] = &[
-        (&["convert", "no/such/source", out], 2, "is not a directory"),
-        (&["convert", src, file], 2, "is not a directory"),
-        (&["convert", empty, "x"], 2, "no class folders"),
-        (&["convert", src, out, "--name", "all"], 2, "cannot name a set"),
-        (&["convert", src, out, "--split", "a=0.5,b=0.6"], 2, "add up to 1.1"),
-        (&["convert", src, out, "--shards", "0"], 2, "no number of shards"),
-        (&["convert", src, out, "--shards", "vla=2", "--force"], 2, "the set 'vla'"),
-        (&["convert", src, out, "--resume", "--force"], 2, "cannot be used with"),
-        (&["convert", src, out, "--labels", "no/such/labels"], 3, "no/such/labels"),
-        (&["info", empty], 2, "no shards in the directory"),
-        (&["info", "no/such"], 2, "nothing matches"),
-        (&["info", &missing], 2, "nothing matches"),
-        (&["stream", out], 2, "train, val"),
-        (&["stream", out, "--set", "test"], 2, "no set named 'test'"),
-        (&["stream", out, "--set", "val", "--batch", "50"], 2, "too few"),
-        (&["stream", out, "--set", "val", "--pipeline", spec], 2, "line 2: random_brightnes: there is no op"),
-        (&["stream", out, "--set", "val", "--preset", "basc"], 2, "no preset 'basc'"),
-        (&["stream", out, "--set", "val", "--pipeline", "no/such.toml"], 3, "no/such.toml"),
-        (&["stream", out, "--set", "val", "--rank", "2", "--world", "2"], 2, "ranks count from 0"),
-        (&["apply", file, "-o", "x.npy"], 1, "not a JPEG"),
-        (&["apply", "no/such.jpg", "-o", "x.npy"], 3, "no/such.jpg"),
-        (&["cat", out, "--bogus"], 2, "--bogus"),
-        (&["repair", out], 2, "--output"),
-        (&["repair", "no/such", "-o", "x"], 2, "nothing matches"),
-        (&["repair", "-", "-o", empty], 2, "is a directory"),
-        (&["repair", file, "-o", file], 2, "overwrites nothing"),
-        (&["repair", file, "-o", "x", "--compression", "brotli"], 2, "none, gzip or zlib"),
-    ];
-    for (args, code, part) in cases {
-        let (found, json) = tfr_json(args);
-        assert_eq!(found, *code, "{args:?}: {json}");
-        let message = json["error"]["message"].as_str().unwrap();
-        assert!(message.contains(part), "{args:?} gave: {message}");
-        // The same without --json, on stderr, and nothing on stdout.
-        let output = tfr().args(*args).output().unwrap();
-        assert_eq!(output.status.code(), Some(*code));
-        assert!(output.stdout.is_empty(), "{args:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: "), "{args:?}");
-    }
-}
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use tfrkit::dataset::resolve;
 use tfrkit::example::Filter;
 use tfrkit::inspect::{CatOptions, CatRecord, cat, cat_stream};
-use tfrkit::{Job, Result};
+use tfrkit::{Error, ErrorKind, Job, Result};
 
 use super::args::is_stdin;
 use super::output::Output;
@@ -41,31 +41,48 @@ pub(super) fn run(args: &Args, limit: Option<u64>, job: Job<'_>, output: &Output
     let filter = args.condition.as_deref().map(Filter::parse).transpose()?;
     let options = CatOptions { filter, skip: args.skip, limit: args.count.or(limit) };
     let pretty = if output.json { None } else { Pretty::of_stdout() };
-    let mut show = |record: CatRecord<'_>| show(&record, args, pretty, output);
-    match is_stdin(&args.paths) {
+    let mut found = false;
+    let mut show = |record: CatRecord<'_>| {
+        found |= show(&record, args, pretty, output)?;
+        Ok(())
+    };
+    let shown = match is_stdin(&args.paths) {
         true => cat_stream(Box::new(io::stdin()), options, &job, &mut show)?,
         false => cat(&resolve(&args.paths)?.complete()?, options, &job, &mut show)?,
     };
     // What waits in the buffer is an error here, or lost in silence.
     io::stdout().flush()?;
-    Ok(GOOD)
+    match &args.feature {
+        Some(name) if shown > 0 && !found => Err(Error::new(ErrorKind::Usage {
+            detail: format!("none of the records shown has a feature '{name}'"),
+            hint: Some("`tfr info` lists the features".to_owned()),
+        })),
+        _ => Ok(GOOD),
+    }
 }
 
-fn show(record: &CatRecord<'_>, args: &Args, pretty: Option<Pretty>, output: &Output) -> Result<()> {
+/// Shows a record; whether it has the feature that is asked for.
+fn show(record: &CatRecord<'_>, args: &Args, pretty: Option<Pretty>, output: &Output) -> Result<bool> {
     match (args.raw, &args.feature) {
         (false, feature) => {
             let shown = record.to_json(feature.as_deref())?;
             match pretty {
-                Some(pretty) => Ok(pretty.write(io::stdout().lock(), &shown)?),
-                None => output.json_line(&shown),
+                Some(pretty) => pretty.write(io::stdout().lock(), &shown)?,
+                None => output.json_line(&shown)?,
             }
+            let has = |name| ["features", "feature_lists"].iter().any(|part| shown[part].get(name).is_some());
+            Ok(feature.as_deref().is_some_and(has))
         }
-        (true, None) => Ok(io::stdout().write_all(record.payload)?),
+        (true, None) => {
+            io::stdout().write_all(record.payload)?;
+            Ok(true)
+        }
         (true, Some(feature)) => {
-            for value in record.values(feature)? {
-                io::stdout().write_all(&value)?;
+            let values = record.values(feature)?;
+            for value in &values {
+                io::stdout().write_all(value)?;
             }
-            Ok(())
+            Ok(!values.is_empty())
         }
     }
 }

@@ -137,11 +137,11 @@ fn check_places(src: &Path, out: &Path) -> Result<()> {
             "name a directory for the shards; it is made where it is missing",
         ));
     }
-    let out = std::path::absolute(out).map_err(|e| Error::io(out, e))?;
+    let whole = std::path::absolute(out).map_err(|e| Error::io(out, e))?;
     // The output may not be there yet; what is there of its path decides.
-    let existing = out.ancestors().find_map(|p| p.canonicalize().ok());
-    if let (Ok(src), Some(existing)) = (src.canonicalize(), existing)
-        && existing.starts_with(&src)
+    let existing = whole.ancestors().find_map(|p| p.canonicalize().ok());
+    if let (Ok(real), Some(existing)) = (src.canonicalize(), existing)
+        && existing.starts_with(real)
     {
         return Err(Error::usage_hint(
             format!("{} lies inside the source {}", out.display(), src.display()),

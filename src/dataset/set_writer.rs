@@ -225,7 +225,7 @@ fn may_begin(dir: &Path, plan: &SetPlan, existing: Existing, begun: Option<&str>
             "finish it with `--resume`, or begin anew with `--force`",
         )),
         (Existing::Refuse, None) if !there.is_empty() => Err(Error::usage_hint(
-            format!("the set '{name}' is already in {} ({} shards)", dir.display(), there.len()),
+            format!("the set '{name}' is already in {}", dir.display()),
             "replace it with `--force`, or choose another name or directory",
         )),
         (Existing::Resume, _) => {
