@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tfrkit::dataset::{ShardSet, resolve};
+use tfrkit::dataset::{ShardSet, parse_split, resolve};
 use tfrkit::example::Filter;
 use tfrkit::pipeline::{Mode, Pipeline, Select};
 use tfrkit::record::Io;
@@ -79,6 +79,27 @@ pub(super) fn parse_share(text: &str) -> std::result::Result<(String, f64), Stri
     match weight.trim().parse() {
         Ok(weight) if weight > 0.0 && f64::is_finite(weight) => Ok((name.trim().to_owned(), weight)),
         _ => Err(format!("'{weight}' is no number above 0")),
+    }
+}
+
+/// Sets with their shares; a type of its own, since clap takes a bare `Vec` for a repeated flag.
+#[derive(Clone)]
+pub(super) struct Split(pub(super) Vec<(String, f64)>);
+
+#[derive(Clone)]
+pub(super) struct SplitParser;
+
+impl clap::builder::TypedValueParser for SplitParser {
+    type Value = Split;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        let parser = |s: &str| parse_split(s).map(Split);
+        clap::builder::TypedValueParser::parse_ref(&parser, command, arg, value)
     }
 }
 

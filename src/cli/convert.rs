@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use tfrkit::Job;
 use tfrkit::convert::{
-    ConvertOptions, ConvertReport, Layout, OnError, Reencode, ShardCount, Verify, convert, parse_size, parse_split,
+    ConvertOptions, ConvertReport, Layout, OnError, Reencode, ShardCount, Verify, convert, parse_size,
 };
 use tfrkit::dataset::Existing;
 use tfrkit::record::Compression;
-use tfrkit::{ErrorClass, ErrorKind, Job};
 
+use super::args::{Split, SplitParser};
 use super::output::{Output, count, human_bytes, shown, with_bar};
 use super::{BAD_DATA, Done, GOOD, interrupt};
 
@@ -109,27 +110,6 @@ enum ReencodeArg {
     Png,
 }
 
-/// Sets with their shares; a type of its own, since clap takes a bare `Vec` for a repeated flag.
-#[derive(Clone)]
-struct Split(Vec<(String, f64)>);
-
-#[derive(Clone)]
-struct SplitParser;
-
-impl clap::builder::TypedValueParser for SplitParser {
-    type Value = Split;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        arg: Option<&clap::Arg>,
-        value: &std::ffi::OsStr,
-    ) -> Result<Self::Value, clap::Error> {
-        let parser = |s: &str| parse_split(s).map(Split);
-        clap::builder::TypedValueParser::parse_ref(&parser, command, arg, value)
-    }
-}
-
 impl Args {
     fn options(&self) -> ConvertOptions {
         let shards = match (&self.shards, self.shard_size) {
@@ -177,19 +157,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     let stop = interrupt::flag();
     let job = Job { stop: Some(&stop), ..job };
     let report = with_bar(output, "converting", job, |job| convert(&args.options(), job));
-    let report = match report {
-        Ok(report) => report,
-        Err(e) => {
-            let is_full = matches!(e.kind(), ErrorKind::Io(e) if e.kind() == std::io::ErrorKind::StorageFull);
-            if is_full || e.class() == ErrorClass::Interrupted {
-                output.note(match args.force {
-                    true => "the earlier set is still there; begin anew with `--force`",
-                    false => "whole shards are kept; go on with `--resume`, or begin anew with `--force`",
-                });
-            }
-            return Err(e);
-        }
-    };
+    let report = report.inspect_err(|e| output.how_to_go_on(e, args.force))?;
     print(&report, args, output)?;
     Ok(if report.skipped.is_empty() { GOOD } else { BAD_DATA })
 }

@@ -16,6 +16,7 @@ mod preset;
 mod pretty;
 mod preview;
 mod repair;
+mod reshard;
 mod schema;
 mod stats;
 mod stream;
@@ -54,6 +55,7 @@ enum Command {
     Schema(schema::Args),
     Validate(validate::Args),
     Repair(repair::Args),
+    Reshard(reshard::Args),
     Index(index::Args),
     Stream(stream::Args),
     Apply(apply::Args),
@@ -86,6 +88,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema(args) => schema::run(args, job, &output),
         Command::Validate(args) => validate::run(args, job, &output),
         Command::Repair(args) => repair::run(args, job, &output),
+        Command::Reshard(args) => reshard::run(args, job, &output),
         Command::Index(args) => index::run(args, job, &output),
         Command::Stream(args) => stream::run(args, &cli.global, &output),
         Command::Apply(args) => apply::run(args, &output),

@@ -8,7 +8,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tfrkit::{Error, Job, Result};
+use tfrkit::{Error, ErrorClass, ErrorKind, Job, Result};
 
 use super::args::GlobalArgs;
 
@@ -60,6 +60,17 @@ impl Output {
         if self.json {
             // The exit code tells all the same where stdout is gone.
             let _ = writeln!(io::stdout(), "{}", error_json(e));
+        }
+    }
+
+    /// Says what an interruption or a full disk has left of the sets that were being written.
+    pub(super) fn how_to_go_on(&self, e: &Error, force: bool) {
+        let is_full = matches!(e.kind(), ErrorKind::Io(e) if e.kind() == io::ErrorKind::StorageFull);
+        if is_full || e.class() == ErrorClass::Interrupted {
+            self.note(match force {
+                true => "the earlier set is still there; begin anew with `--force`",
+                false => "whole shards are kept; go on with `--resume`, or begin anew with `--force`",
+            });
         }
     }
 

@@ -1,10 +1,8 @@
 //! What a conversion is asked to do.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use crate::dataset::Existing;
+use crate::dataset::{Existing, ShardCount};
 use crate::record::Compression;
 
 /// How the folders of a source are read.
@@ -49,23 +47,6 @@ pub enum Reencode {
     No,
     /// GIF, BMP, WebP and TIFF are decoded and stored as PNG.
     Png,
-}
-
-/// Into how many shards a set goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ShardCount {
-    /// This many for each set.
-    Each(usize),
-    /// By set name.
-    BySet(BTreeMap<String, usize>),
-    /// As many as make shards of about this many bytes (the default, with 256 MiB).
-    OfBytes(u64),
-}
-
-impl Default for ShardCount {
-    fn default() -> Self {
-        ShardCount::OfBytes(256 << 20)
-    }
 }
 
 /// What to convert, into what, and how.
@@ -138,70 +119,6 @@ impl ConvertOptions {
             quality: 90,
             reencode: Reencode::default(),
             existing: Existing::default(),
-        }
-    }
-}
-
-impl FromStr for ShardCount {
-    type Err = String;
-
-    /// `8`, or `train=8,val=1`.
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let count = |n: &str| match n.trim().parse::<usize>() {
-            Ok(n) if (1..=99_999).contains(&n) => Ok(n),
-            _ => Err(format!("'{n}' is no number of shards (1 to 99999)")),
-        };
-        if !s.contains('=') {
-            return Ok(ShardCount::Each(count(s)?));
-        }
-        let pairs = s.split(',').map(|pair| {
-            let (name, n) = pair.split_once('=').ok_or_else(|| format!("'{pair}' is not NAME=COUNT"))?;
-            Ok((name.trim().to_owned(), count(n)?))
-        });
-        Ok(ShardCount::BySet(pairs.collect::<Result<_, String>>()?))
-    }
-}
-
-/// Reads `train=0.8,val=0.1,test=0.1`: shares above 0 that add up to 1.
-pub fn parse_split(s: &str) -> Result<Vec<(String, f64)>, String> {
-    let mut shares = Vec::new();
-    for pair in s.split(',') {
-        let (name, share) = pair.split_once('=').ok_or_else(|| format!("'{pair}' is not NAME=SHARE"))?;
-        let share: f64 = share.trim().parse().map_err(|_| format!("'{share}' is no number"))?;
-        if !(share > 0.0 && share <= 1.0) {
-            return Err(format!("the share {share} of '{name}' is not between 0 and 1"));
-        }
-        if shares.iter().any(|(n, _)| n == name.trim()) {
-            return Err(format!("'{name}' is named twice"));
-        }
-        shares.push((name.trim().to_owned(), share));
-    }
-    let sum: f64 = shares.iter().map(|(_, share)| share).sum();
-    if (sum - 1.0).abs() > 1e-6 {
-        return Err(format!("the shares add up to {sum}, not to 1"));
-    }
-    Ok(shares)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shard_counts() {
-        assert_eq!("8".parse(), Ok(ShardCount::Each(8)));
-        let by_set = [("train".to_owned(), 8), ("val".to_owned(), 1)].into();
-        assert_eq!("train=8,val=1".parse(), Ok(ShardCount::BySet(by_set)));
-        for bad in ["0", "x", "train=0", "train=1,2", "100000"] {
-            assert!(bad.parse::<ShardCount>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn splits() {
-        assert_eq!(parse_split("a=0.5,b=0.5").unwrap().len(), 2);
-        for bad in ["a", "a=0.5", "a=0.5,a=0.5", "a=1.5,b=-0.5", "a=nan"] {
-            assert!(parse_split(bad).is_err(), "{bad}");
         }
     }
 }

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use super::options::{ConvertOptions, ShardCount};
+use super::options::ConvertOptions;
 use super::source::{Source, SourceFile};
-use crate::dataset::SetPlan;
+use crate::dataset::{SetPlan, even_part, share_ends};
 use crate::error::{Error, Result};
 use crate::example::hex;
 use crate::image::random;
@@ -25,9 +25,7 @@ pub(super) struct PlannedSet {
 impl PlannedSet {
     /// The files of a shard: shares of equal size, the first ones longer by one where they do not divide.
     pub(super) fn shard(&self, index: usize) -> Range<usize> {
-        let (share, longer) = (self.files.len() / self.shards, self.files.len() % self.shards);
-        let start = index * share + index.min(longer);
-        start..start + share + usize::from(index < longer)
+        even_part(self.files.len(), self.shards, index)
     }
 
     /// What the sharded writer needs to know.
@@ -87,26 +85,13 @@ pub(super) fn plan(source: &mut Source, options: &ConvertOptions) -> Result<Vec<
             name => named.push((name.unwrap_or_else(|| "train".to_owned()), files)),
         }
     }
-    if let ShardCount::BySet(counts) = &options.shards
-        && let Some(unknown) = counts.keys().find(|name| !named.iter().any(|(n, _)| n == *name))
-    {
-        let names: Vec<&str> = named.iter().map(|(n, _)| n.as_str()).collect();
-        let hint = format!("the sets are: {}", names.join(", "));
-        return Err(Error::usage_hint(format!("shards are asked for the set '{unknown}', which there is not"), hint));
-    }
+    let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+    options.shards.check(&names)?;
     let sets = named.into_iter().map(|(name, mut files)| {
         if options.shuffle {
-            shuffle(&mut files, options.seed, &name);
+            random::shuffle(&mut files, options.seed, &name);
         }
-        let shards = match &options.shards {
-            ShardCount::Each(n) => *n,
-            ShardCount::BySet(counts) => counts.get(&name).copied().unwrap_or(1),
-            ShardCount::OfBytes(size) => {
-                let bytes: u64 = files.iter().map(|f| f.size).sum();
-                let most = files.len().clamp(1, 99_999) as u64;
-                bytes.div_ceil((*size).max(1)).clamp(1, most) as usize
-            }
-        };
+        let shards = options.shards.of(&name, files.len(), files.iter().map(|f| f.size).sum());
         if shards > files.len() {
             source
                 .warnings
@@ -115,15 +100,6 @@ pub(super) fn plan(source: &mut Source, options: &ConvertOptions) -> Result<Vec<
         PlannedSet { name, files, shards }
     });
     Ok(sets.collect())
-}
-
-/// Fisher-Yates with one keyed draw a step: the same order on every machine.
-fn shuffle<T>(items: &mut [T], seed: u64, name: &str) {
-    let key = seed ^ (u64::from(crc32c::crc32c(name.as_bytes())) << 32);
-    for i in (1..items.len()).rev() {
-        let j = random::philox_u64(key, [i as u64, 0]) % (i as u64 + 1);
-        items.swap(i, j as usize);
-    }
 }
 
 /// Splits each class by the shares, to within one image; sorted by path again.
@@ -140,14 +116,10 @@ fn split(
         by_class[file.class as usize].push(file);
     }
     for (class, mut members) in by_class.into_iter().enumerate() {
-        shuffle(&mut members, options.seed, &format!("split {class}"));
-        let (count, mut share, mut start) = (members.len(), 0.0, 0);
-        let mut members = members.into_iter();
-        for ((_, part), set) in options.split.iter().zip(&mut sets) {
-            share += part;
-            // The shares add up to one but for rounding; the last one takes the rest.
-            let end =
-                if share > 1.0 - 1e-5 { count } else { ((count as f64 * share).round() as usize).clamp(start, count) };
+        random::shuffle(&mut members, options.seed, &format!("split {class}"));
+        let ends = share_ends(&options.split, members.len());
+        let (mut members, mut start) = (members.into_iter(), 0);
+        for (end, set) in ends.into_iter().zip(&mut sets) {
             set.1.extend(members.by_ref().take(end - start));
             start = end;
         }
@@ -164,6 +136,7 @@ fn split(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::ShardCount;
 
     fn source(counts: &[usize]) -> Source {
         let files = counts.iter().enumerate().flat_map(|(class, &n)| {

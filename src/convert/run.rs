@@ -1,7 +1,6 @@
 //! The conversion itself: lanes that each write a shard, fed by a pool that prepares records.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -16,11 +15,10 @@ use super::options::{ConvertOptions, OnError};
 use super::plan::{PlannedSet, plan};
 use super::prepare::Preparer;
 use super::source::{SourceFile, scan};
-use crate::dataset::{Manifest, SetWriter, ShardSummary, labels, tfds};
+use crate::dataset::{Manifest, SetWriter, ShardSummary, labels, lock_dir, tfds};
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::job::{Counter, Job};
 use crate::record::Compression;
-use crate::sys;
 
 /// Records that a lane prepares at a time, at most this many files and source bytes (a larger file goes alone).
 const WINDOW_FILES: usize = 64;
@@ -84,7 +82,7 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
         return Err(Error::usage(format!("there are no images in {}", options.src.display())));
     }
     // Class numbers and the manifest belong to all sets of the directory: one conversion at a time may change them.
-    let _lock = lock(&options.out)?;
+    let _lock = lock_dir(&options.out)?;
     let manifest = Manifest::read(&options.out)?.unwrap_or_default();
     check_labels(options, &manifest, &source.classes)?;
     let total = sets.iter().flat_map(|s| &s.files).map(|f| f.size).sum();
@@ -116,17 +114,6 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
     report.classes = source.classes;
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
-}
-
-/// Keeps other conversions out of the directory, which is made where it is missing.
-fn lock(out: &Path) -> Result<Option<File>> {
-    fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
-    let Some(dir) = sys::open_dir(out).map_err(|e| Error::io(out, e))? else { return Ok(None) };
-    if sys::try_lock(&dir).map_err(|e| Error::io(out, e))? {
-        return Ok(Some(dir));
-    }
-    let what = format!("another process is converting into {}", out.display());
-    Err(Error::usage_hint(what, "wait for it, or choose another directory"))
 }
 
 /// Refuses an output among the sources: its files would be taken for sources by the next run.
@@ -169,15 +156,6 @@ fn check_labels(options: &ConvertOptions, manifest: &Manifest, classes: &[String
     Ok(())
 }
 
-/// Writes the classes and their numbers, which all sets of the directory share.
-fn write_classes(out: &Path, classes: &[String], label_offset: i64) -> Result<()> {
-    let mut manifest = Manifest::read(out)?.unwrap_or_default();
-    manifest.classes = classes.to_vec();
-    manifest.label_offset = label_offset;
-    manifest.write(out)?;
-    labels::write_labels(out, classes, label_offset)
-}
-
 struct Run<'a> {
     options: &'a ConvertOptions,
     job: &'a Job<'a>,
@@ -203,7 +181,7 @@ impl Run<'_> {
         match written {
             Ok(written) => {
                 // Before the first set is in the manifest: its labels are nothing without their numbers.
-                write_classes(&self.options.out, self.classes, self.options.label_offset)?;
+                labels::write_classes(&self.options.out, self.classes, self.options.label_offset)?;
                 writers.into_iter().zip(written).map(|(writer, shards)| writer.finish(shards)).collect()
             }
             Err(e) => {

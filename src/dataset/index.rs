@@ -33,7 +33,7 @@ pub fn build_index(shard: &Path, io: Io) -> Result<Vec<Span>> {
     if source.compression() != Compression::None {
         return Err(Error::usage_hint(
             format!("the shard is {}-compressed: its records have no offsets to jump to", source.compression()),
-            "only uncompressed shards can be indexed",
+            "only uncompressed shards can be indexed: `tfr reshard PATH -o OUT --compression none` writes them",
         )
         .at_path(shard));
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::manifest::Manifest;
 use super::shard_writer::write_atomically;
 use crate::error::{Error, Result};
 
@@ -26,13 +27,22 @@ pub(crate) fn read_labels(path: &Path) -> Result<Vec<String>> {
 }
 
 /// Writes `labels.txt` and `labels.pbtxt` into `dir`; the first class has the number `offset`.
-pub(crate) fn write_labels(dir: &Path, classes: &[String], offset: i64) -> Result<()> {
+fn write_labels(dir: &Path, classes: &[String], offset: i64) -> Result<()> {
     write_atomically(&dir.join(LABELS_NAME), lines(classes.iter().map(String::as_str)).as_bytes())?;
     let items = classes.iter().zip(offset..).map(|(name, id)| {
         let name = escape(name);
         format!("item {{\n  id: {id}\n  name: '{name}'\n  display_name: '{name}'\n}}\n")
     });
     write_atomically(&dir.join("labels.pbtxt"), items.collect::<String>().as_bytes())
+}
+
+/// Writes the classes of a directory of sets: into its manifest, and as [`write_labels`] does.
+pub(crate) fn write_classes(dir: &Path, classes: &[String], offset: i64) -> Result<()> {
+    let mut manifest = Manifest::read(dir)?.unwrap_or_default();
+    manifest.classes = classes.to_vec();
+    manifest.label_offset = offset;
+    manifest.write(dir)?;
+    write_labels(dir, classes, offset)
 }
 
 /// Each item on a line of its own.

@@ -7,6 +7,7 @@ mod names;
 mod paths;
 mod set_writer;
 mod shard_writer;
+mod shares;
 pub(crate) mod tfds;
 
 pub use index::{Span, build_index, idx_path, read_idx, write_idx};
@@ -14,5 +15,8 @@ pub use manifest::{Manifest, SetEntry, ShardEntry, fingerprint};
 pub use names::{NumberedName, is_shard_name, shard_file_name};
 pub use paths::{ResolvedSets, ShardSet, resolve};
 pub use set_writer::{Existing, SetPlan, SetWriter};
+pub(crate) use set_writer::{check_set_name, lock_dir, refuse_existing};
 pub use shard_writer::{ShardSummary, ShardWriter};
 pub(crate) use shard_writer::{is_temporary, write_atomically};
+pub use shares::{ShardCount, parse_split};
+pub(crate) use shares::{check_split, even_part, share_ends};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use globset::GlobBuilder;
 
 use super::names::{NumberedName, is_shard_name, set_of, shard_file_name};
+use super::shares::MAX_SHARDS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Compression, ReadOptions, RecordSource};
 
@@ -226,13 +227,10 @@ fn glob(pattern: &str) -> Result<Vec<PathBuf>> {
     if found.is_empty() { Err(nothing()) } else { Ok(found) }
 }
 
-/// The largest number that five digits hold.
-const MAX_COUNT: usize = 99_999;
-
 /// The shards of `name@count` that are there, in the first of the usual forms that has any; and what is missing.
 fn numbered_set(name: &str, count: usize) -> Result<(Vec<PathBuf>, Option<Error>)> {
-    if !(1..=MAX_COUNT).contains(&count) {
-        return Err(Error::usage(format!("'{name}@{count}': a set has from 1 to {MAX_COUNT} shards")));
+    if !(1..=MAX_SHARDS).contains(&count) {
+        return Err(Error::usage(format!("'{name}@{count}': a set has from 1 to {MAX_SHARDS} shards")));
     }
     let forms: [&dyn Fn(usize) -> String; 5] = [
         &|i| shard_file_name(name, i, count, Compression::None),

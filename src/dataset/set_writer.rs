@@ -210,44 +210,72 @@ pub(crate) fn check_set_name(name: &str) -> Result<()> {
     ))
 }
 
-/// Whether the set may be begun, given what an earlier run has left.
-fn may_begin(dir: &Path, plan: &SetPlan, existing: Existing, begun: Option<&str>, there: &[PathBuf]) -> Result<()> {
-    let name = &plan.name;
-    let replacing = begun.is_some_and(Marker::is_replacing);
-    match (existing, begun) {
-        // The shards under the final names are those of the earlier set, or of both.
-        (Existing::Refuse | Existing::Resume, Some(_)) if replacing => Err(Error::usage_hint(
-            format!("replacing the set '{name}' in {} was interrupted, which cannot be resumed", dir.display()),
-            "begin anew with `--force`",
-        )),
-        (Existing::Refuse, Some(_)) => Err(Error::usage_hint(
+/// What [`SetWriter::create`] would say to [`Existing::Refuse`]: for jobs that have much to do before they begin to write.
+pub(crate) fn refuse_existing(dir: &Path, name: &str) -> Result<()> {
+    if !dir.is_dir() {
+        return Ok(());
+    }
+    // A marker that cannot be read now is an error when the set is begun.
+    let begun = fs::read_to_string(Marker::path(dir, name)).ok().filter(|text| !text.is_empty());
+    refuse(dir, name, begun.as_deref(), &shards_of(dir, name)?)
+}
+
+fn refuse(dir: &Path, name: &str, begun: Option<&str>, there: &[PathBuf]) -> Result<()> {
+    match begun {
+        Some(begun) if Marker::is_replacing(begun) => Err(half_replaced(dir, name)),
+        Some(_) => Err(Error::usage_hint(
             format!("an earlier run has left the set '{name}' unfinished in {}", dir.display()),
             "finish it with `--resume`, or begin anew with `--force`",
         )),
-        (Existing::Refuse, None) if !there.is_empty() => Err(Error::usage_hint(
+        None if there.is_empty() => Ok(()),
+        None => Err(Error::usage_hint(
             format!("the set '{name}' is already in {}", dir.display()),
             "replace it with `--force`, or choose another name or directory",
         )),
-        (Existing::Resume, _) => {
-            let finished = || -> Result<bool> {
-                let manifest = Manifest::read(dir)?;
-                let set = manifest.as_ref().and_then(|m| m.sets.get(name));
-                Ok(set.is_some_and(|s| s.plan == plan.plan && s.stamp == plan.stamp))
-            };
-            let matches = match begun {
-                Some(begun) => begun == Marker::text(plan, existing),
-                None => there.is_empty() || finished()?,
-            };
-            if matches {
-                return Ok(());
-            }
-            Err(Error::usage_hint(
-                format!("the set '{name}' in {} was begun from other sources or options", dir.display()),
-                "give the options of the earlier run, or begin anew with `--force`",
-            ))
-        }
-        _ => Ok(()),
     }
+}
+
+/// The shards under the final names are those of the earlier set, or of both.
+fn half_replaced(dir: &Path, name: &str) -> Error {
+    Error::usage_hint(
+        format!("replacing the set '{name}' in {} was interrupted, which cannot be resumed", dir.display()),
+        "begin anew with `--force`",
+    )
+}
+
+/// Whether the set may be begun, given what an earlier run has left.
+fn may_begin(dir: &Path, plan: &SetPlan, existing: Existing, begun: Option<&str>, there: &[PathBuf]) -> Result<()> {
+    let name = &plan.name;
+    let matches = match (existing, begun) {
+        (Existing::Replace, _) => return Ok(()),
+        (Existing::Refuse, _) => return refuse(dir, name, begun, there),
+        (Existing::Resume, Some(begun)) if Marker::is_replacing(begun) => return Err(half_replaced(dir, name)),
+        (Existing::Resume, Some(begun)) => begun == Marker::text(plan, existing),
+        (Existing::Resume, None) if there.is_empty() => true,
+        (Existing::Resume, None) => {
+            let manifest = Manifest::read(dir)?;
+            let set = manifest.as_ref().and_then(|m| m.sets.get(name));
+            set.is_some_and(|s| s.plan == plan.plan && s.stamp == plan.stamp)
+        }
+    };
+    if matches {
+        return Ok(());
+    }
+    Err(Error::usage_hint(
+        format!("the set '{name}' in {} was begun from other sources or options", dir.display()),
+        "give the options of the earlier run, or begin anew with `--force`",
+    ))
+}
+
+/// Keeps other writers out of a directory of sets, which is made where it is missing, as long as the file is open.
+pub(crate) fn lock_dir(out: &Path) -> Result<Option<File>> {
+    fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
+    let Some(dir) = sys::open_dir(out).map_err(|e| Error::io(out, e))? else { return Ok(None) };
+    if sys::try_lock(&dir).map_err(|e| Error::io(out, e))? {
+        return Ok(Some(dir));
+    }
+    let what = format!("another process is writing sets into {}", out.display());
+    Err(Error::usage_hint(what, "wait for it, or choose another directory"))
 }
 
 const REPLACING: &str = "replace";
@@ -263,7 +291,7 @@ struct Marker {
 
 impl Marker {
     fn open(dir: &Path, set: &str) -> Result<Self> {
-        let path = dir.join(format!(".{set}.plan"));
+        let path = Self::path(dir, set);
         let io = |e| Error::io(&path, e);
         let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
         if !sys::try_lock(&file).map_err(io)? {
@@ -281,6 +309,10 @@ impl Marker {
     fn text(plan: &SetPlan, existing: Existing) -> String {
         let how = if existing == Existing::Replace { REPLACING } else { "new" };
         format!("{how} {} {}\n", plan.plan, plan.stamp)
+    }
+
+    fn path(dir: &Path, set: &str) -> PathBuf {
+        dir.join(format!(".{set}.plan"))
     }
 
     fn is_replacing(text: &str) -> bool {

@@ -1,7 +1,9 @@
 //! The metadata by which `tfds.builder_from_directory` reads a directory of shards: `dataset_info.json`,
 //! `features.json`, and a file of class names.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -13,20 +15,30 @@ use crate::error::{Error, Result};
 
 const INFO_NAME: &str = "dataset_info.json";
 const FEATURES_NAME: &str = "features.json";
+const NAMES_SUFFIX: &str = ".labels.txt";
 const NAMES_NAME: &str = "image.class.label.labels.txt";
+
+/// The features that [`write_tfds`] describes.
+pub(crate) const FEATURES: [&str; 10] = [
+    "image/channels",
+    "image/class/label",
+    "image/class/text",
+    "image/colorspace",
+    "image/encoded",
+    "image/filename",
+    "image/format",
+    "image/height",
+    "image/key/sha256",
+    "image/width",
+];
 
 /// Writes the metadata of what [`Manifest`] lists. Where TFDS could read none of it (it reads no compressed shards), what
 /// is there is removed if it is `ours`, of an earlier state of the directory. Whether there is something to read.
 pub(crate) fn write_tfds(dir: &Path, manifest: &Manifest, ours: bool) -> Result<bool> {
-    let readable = |set: &SetEntry| set.records > 0 && set.shards.iter().all(|s| s.path.ends_with(".tfrecord"));
-    let sets: Vec<(&String, &SetEntry)> = manifest.sets.iter().filter(|(_, set)| readable(set)).collect();
+    let sets = readable_sets(manifest);
     if sets.is_empty() {
         for name in [INFO_NAME, FEATURES_NAME, NAMES_NAME].into_iter().filter(|_| ours) {
-            let path = dir.join(name);
-            match fs::remove_file(&path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(&path, e)),
-                _ => {}
-            }
+            remove_if_there(&dir.join(name))?;
         }
         return Ok(false);
     }
@@ -37,6 +49,91 @@ pub(crate) fn write_tfds(dir: &Path, manifest: &Manifest, ours: bool) -> Result<
     let names = placeholders.iter().chain(&manifest.classes).map(String::as_str);
     write_atomically(&dir.join(NAMES_NAME), lines(names).as_bytes())?;
     Ok(true)
+}
+
+/// The sets that TFDS can read: it takes neither compressed nor empty ones.
+fn readable_sets(manifest: &Manifest) -> Vec<(&String, &SetEntry)> {
+    let readable = |set: &SetEntry| set.records > 0 && set.shards.iter().all(|s| s.path.ends_with(".tfrecord"));
+    manifest.sets.iter().filter(|(_, set)| readable(set)).collect()
+}
+
+/// The files by which TFDS knows the features of `dir`, by name; none where there is no `features.json`.
+pub(crate) fn feature_files(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    if !dir.join(FEATURES_NAME).is_file() {
+        return Ok(files);
+    }
+    for entry in fs::read_dir(dir).map_err(|e| Error::io(dir, e))? {
+        let path = entry.map_err(|e| Error::io(dir, e))?.path();
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if path.is_file() && (name == FEATURES_NAME || name.ends_with(NAMES_SUFFIX)) {
+            files.insert(name, fs::read(&path).map_err(|e| Error::io(&path, e))?);
+        }
+    }
+    Ok(files)
+}
+
+/// Writes `files`, the [`feature_files`] of `from`, into `dir` as they are, and the `dataset_info.json` of `from` with the
+/// sets that the manifest lists. Whether there is something to read.
+pub(crate) fn carry_tfds(
+    from: &Path,
+    dir: &Path,
+    files: &BTreeMap<String, Vec<u8>>,
+    manifest: &Manifest,
+) -> Result<bool> {
+    let sets = readable_sets(manifest);
+    if sets.is_empty() {
+        return Ok(false);
+    }
+    for (name, data) in files {
+        write_atomically(&dir.join(name), data)?;
+    }
+    let mut info = match read_info(from)? {
+        Some(info) => info,
+        None => json!({"name": dataset_name(dir), "version": "1.0.0"}),
+    };
+    info["fileFormat"] = json!("tfrecord");
+    let name = info["name"].as_str().unwrap_or_default().to_owned();
+    info["splits"] = splits(&name, &sets);
+    write_json(&dir.join(INFO_NAME), &info)?;
+    Ok(true)
+}
+
+/// Takes sets that are no longer what the metadata say out of them. Metadata without a set are removed.
+pub(crate) fn forget(dir: &Path, names: &[&str]) -> Result<()> {
+    let Some(mut info) = read_info(dir)? else { return Ok(()) };
+    let dataset = info["name"].as_str().unwrap_or_default().to_owned();
+    let Some(splits) = info.get_mut("splits").and_then(Value::as_array_mut) else { return Ok(()) };
+    let before = splits.len();
+    let gone: Vec<&str> = names.iter().map(|name| split_name(&dataset, name).unwrap_or(name)).collect();
+    splits.retain(|split| !split["name"].as_str().is_some_and(|name| gone.contains(&name) || names.contains(&name)));
+    if splits.len() == before {
+        return Ok(());
+    }
+    if !splits.is_empty() {
+        return write_json(&dir.join(INFO_NAME), &info);
+    }
+    for name in feature_files(dir)?.keys().map(String::as_str).chain([INFO_NAME]) {
+        remove_if_there(&dir.join(name))?;
+    }
+    Ok(())
+}
+
+/// The `dataset_info.json` of `dir`; `None` where there is none, or none that is an object of JSON.
+fn read_info(dir: &Path) -> Result<Option<Value>> {
+    let path = dir.join(INFO_NAME);
+    match fs::read(&path) {
+        Ok(text) => Ok(serde_json::from_slice(&text).ok().filter(Value::is_object)),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io(&path, e)),
+    }
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io(path, e)),
+        _ => Ok(()),
+    }
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<()> {
@@ -51,24 +148,35 @@ fn dataset_name(dir: &Path) -> String {
     if word.starts_with(|c: char| c.is_ascii_alphabetic()) { word } else { format!("dataset_{word}") }
 }
 
-fn dataset_info(name: &str, sets: &[(&String, &SetEntry)]) -> Value {
-    let splits: Vec<Value> = sets
-        .iter()
-        .map(|(name, set)| {
-            json!({
-                "name": name,
-                "filepathTemplate": "{SPLIT}-{SHARD_X_OF_Y}.{FILEFORMAT}",
-                "shardLengths": set.shards.iter().map(|s| s.records.to_string()).collect::<Vec<_>>(),
-                "numBytes": set.shards.iter().map(|s| s.bytes).sum::<u64>().to_string(),
-            })
+/// The split that a set is in TFDS's own way of naming files, `DATASET-SPLIT`; `None` for a set that is named as its split.
+fn split_name<'a>(dataset: &str, set: &'a str) -> Option<&'a str> {
+    set.strip_prefix(dataset)?.strip_prefix('-').filter(|split| !split.is_empty())
+}
+
+fn splits(dataset: &str, sets: &[(&String, &SetEntry)]) -> Value {
+    let splits = sets.iter().map(|(name, set)| {
+        let split = split_name(dataset, name).filter(|split| !sets.iter().any(|(other, _)| other == split));
+        let template = match split {
+            Some(_) => "{DATASET}-{SPLIT}-{SHARD_X_OF_Y}.{FILEFORMAT}",
+            None => "{SPLIT}-{SHARD_X_OF_Y}.{FILEFORMAT}",
+        };
+        json!({
+            "name": split.unwrap_or(name),
+            "filepathTemplate": template,
+            "shardLengths": set.shards.iter().map(|s| s.records.to_string()).collect::<Vec<_>>(),
+            "numBytes": set.shards.iter().map(|s| s.bytes).sum::<u64>().to_string(),
         })
-        .collect();
+    });
+    splits.collect()
+}
+
+fn dataset_info(name: &str, sets: &[(&String, &SetEntry)]) -> Value {
     json!({
         "name": name,
         "version": "1.0.0",
         "fileFormat": "tfrecord",
         "supervisedKeys": {"tuple": {"items": [{"featureKey": "image/encoded"}, {"featureKey": "image/class/label"}]}},
-        "splits": splits,
+        "splits": splits(name, sets),
     })
 }
 
@@ -131,8 +239,34 @@ mod tests {
         assert_eq!(info["name"], "dataset_2_cats");
         assert_eq!(info["splits"][0]["shardLengths"], json!(["7"]));
         let features: Value = serde_json::from_str(&read(FEATURES_NAME)).unwrap();
+        let described = features["featuresDict"]["features"].as_object().unwrap();
+        assert_eq!(described.keys().map(String::as_str).collect::<Vec<_>>(), FEATURES);
         assert_eq!(features["featuresDict"]["features"]["image/class/label"]["classLabel"]["numClasses"], "3");
         assert_eq!(read(NAMES_NAME), "__unused_0__\na\nb\n");
+    }
+
+    #[test]
+    fn metadata_of_others_keep_all_but_the_sets() {
+        let root = tempfile::tempdir().unwrap();
+        let (from, to) = (root.path().join("from"), root.path().join("to"));
+        fs::create_dir_all(&from).unwrap();
+        fs::create_dir_all(&to).unwrap();
+        fs::write(from.join(FEATURES_NAME), "{ \"theirs\": 1 }").unwrap();
+        fs::write(from.join("label.labels.txt"), "a\nb\n").unwrap();
+        fs::write(from.join("labels.txt"), "a\nb\n").unwrap();
+        fs::write(from.join(INFO_NAME), r#"{"name":"mnist","version":"3.0.1","splits":[{"name":"test"}]}"#).unwrap();
+        let files = feature_files(&from).unwrap();
+        assert_eq!(files.keys().collect::<Vec<_>>(), [FEATURES_NAME, "label.labels.txt"]);
+        assert!(!carry_tfds(&from, &to, &files, &Manifest::default()).unwrap());
+        assert!(carry_tfds(&from, &to, &files, &manifest("train-00000-of-00001.tfrecord", 7)).unwrap());
+        assert_eq!(feature_files(&to).unwrap(), files);
+        let info = read_info(&to).unwrap().unwrap();
+        assert_eq!((&info["name"], &info["version"]), (&json!("mnist"), &json!("3.0.1")));
+        assert_eq!(info["splits"][0]["name"], "train");
+        forget(&to, &["test"]).unwrap();
+        assert_eq!(fs::read_dir(&to).unwrap().count(), 3);
+        forget(&to, &["train"]).unwrap();
+        assert_eq!(fs::read_dir(&to).unwrap().count(), 0);
     }
 
     #[test]

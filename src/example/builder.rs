@@ -161,11 +161,11 @@ impl List<'_> {
 }
 
 /// The length of a length-delimited field (with a one-byte tag) around `len` bytes.
-fn delimited_len(len: usize) -> usize {
+pub(super) fn delimited_len(len: usize) -> usize {
     1 + varint_len(len as u64) + len
 }
 
-fn put_delimiter(out: &mut Vec<u8>, field: u8, len: usize) {
+pub(super) fn put_delimiter(out: &mut Vec<u8>, field: u8, len: usize) {
     out.push(field << 3 | 2);
     put_varint(out, len as u64);
 }

@@ -89,7 +89,7 @@ impl<'a> ExampleView<'a> {
 }
 
 /// The bytes of field `wanted`, which must be length-delimited; `None` for other fields.
-fn message(wanted: u32, number: u32, value: Value<'_>) -> Result<Option<&[u8]>> {
+pub(super) fn message(wanted: u32, number: u32, value: Value<'_>) -> Result<Option<&[u8]>> {
     match value {
         _ if number != wanted => Ok(None),
         Value::Bytes(bytes) => Ok(Some(bytes)),
@@ -98,7 +98,7 @@ fn message(wanted: u32, number: u32, value: Value<'_>) -> Result<Option<&[u8]>> 
 }
 
 /// Key and value of a map entry, in any order; the value's pieces are joined, which is how protobuf merges them.
-fn map_entry(entry: &[u8]) -> Result<(&str, Cow<'_, [u8]>)> {
+pub(super) fn map_entry(entry: &[u8]) -> Result<(&str, Cow<'_, [u8]>)> {
     let (mut key, mut feature) = ("", Cow::Borrowed(&[][..]));
     let mut fields = Fields(entry);
     while let Some((number, value)) = fields.next()? {
@@ -131,7 +131,7 @@ pub struct FeatureView<'a> {
 }
 
 impl<'a> FeatureView<'a> {
-    fn parse(key: &'a str, feature: Cow<'a, [u8]>) -> Result<Option<Self>> {
+    pub(super) fn parse(key: &'a str, feature: Cow<'a, [u8]>) -> Result<Option<Self>> {
         match feature {
             Cow::Borrowed(bytes) => Self::parse_slice(key, bytes),
             // Rare: a feature whose pieces had to be joined owns its list.

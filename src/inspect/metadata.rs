@@ -129,10 +129,11 @@ impl Sidecars {
 }
 
 /// The classes that files beside a shard name.
+#[derive(PartialEq, Eq)]
 pub(super) struct Classes {
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// The number of the first.
-    first: i64,
+    pub(super) first: i64,
 }
 
 impl Classes {

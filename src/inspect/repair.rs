@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
-use super::work::{STREAM_NAME, Work, path_as_text};
+use super::work::{STREAM_NAME, Work, path_as_text, spool};
 use crate::dataset::{ResolvedSets, ShardWriter, write_atomically};
 use crate::error::{Error, Result};
 use crate::job::Job;
@@ -209,17 +209,6 @@ fn refuse_existing(output: &Path) -> Result<()> {
         }
         Err(_) => Ok(()),
     }
-}
-
-/// Maps what `fill` writes into a nameless file beside `output`.
-fn spool<T>(output: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<T>) -> io::Result<Bytes> {
-    let dir = output.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::tempfile_in(dir)?;
-    let mut to = BufWriter::with_capacity(256 << 10, &file);
-    fill(&mut to)?;
-    to.flush()?;
-    drop(to);
-    sys::map(&file)
 }
 
 /// The repair of one shard.

@@ -1,16 +1,18 @@
 //! What every job over shards shares: results in order, progress, interruption.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use serde::Serializer;
 
 use crate::error::{Error, Result};
 use crate::job::{Counter, Job, in_order};
 use crate::record::{Compression, Io, RandomAccess, ReadOptions, RecordRef, RecordSource};
+use crate::sys;
 
 /// Bytes between two reports of a shard.
 const REPORT_EVERY: u64 = 1 << 20;
@@ -175,6 +177,20 @@ impl Read for Counted {
         self.read.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
     }
+}
+
+/// Maps what `fill` writes into a nameless file beside `output`, which goes when the map does.
+pub(super) fn spool<T, E: From<io::Error>>(
+    output: &Path,
+    fill: impl FnOnce(&mut BufWriter<&File>) -> Result<T, E>,
+) -> Result<Bytes, E> {
+    let dir = output.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::tempfile_in(dir)?;
+    let mut to = BufWriter::with_capacity(256 << 10, &file);
+    fill(&mut to)?;
+    to.flush()?;
+    drop(to);
+    Ok(sys::map(&file)?)
 }
 
 /// What a shard out of a stream is called.

@@ -33,6 +33,9 @@ const MAX_WORLD: u64 = 1 << 24;
 /// Bytes that a run of the global shuffle holds about.
 const RUN_BYTES: u64 = 4 << 20;
 
+/// What to do about compressed shards.
+const UNCOMPRESSED: &str = "write the set uncompressed: `tfr reshard PATH -o OUT --compression none`";
+
 /// What happens to a record that is damaged, or whose image cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnError {
@@ -368,7 +371,7 @@ fn course(
     if (*balance || sets.len() > 1) && !samples.is_random() {
         return Err(Error::usage_hint(
             "compressed shards cannot be balanced or mixed: their records are read one after the other",
-            "write the set uncompressed",
+            UNCOMPRESSED,
         ));
     }
     let label = balance.then_some(&pipeline.features);
@@ -419,7 +422,7 @@ fn shuffle(pipeline: &Pipeline, options: &LoaderOptions, samples: &Samples) -> R
         (Mode::Train, Shuffle::Global { .. }) if !samples.is_random() => {
             return Err(Error::usage_hint(
                 "compressed shards cannot be shuffled globally: their records are read one after the other",
-                "shuffle by mode = \"buffer\", or write the set uncompressed",
+                format!("shuffle by mode = \"buffer\", or {UNCOMPRESSED}"),
             ));
         }
         (Mode::Train, Shuffle::Global { run: 0 }) => {

@@ -63,7 +63,7 @@ impl Shard {
         if compression != Compression::None {
             return Err(Error::usage_hint(
                 format!("the shard is {compression}-compressed and cannot be mapped"),
-                "read it as a stream (`Reader`), or write it anew uncompressed",
+                "read it as a stream (`Reader`), or write it anew: `tfr reshard PATH -o OUT --compression none`",
             )
             .at_path(path));
         }

@@ -18,4 +18,5 @@ pub use draws::{
 pub(super) use fill::{RUN, normal_run, uniform_run};
 pub use fill::{normals, uniforms};
 pub use own::{beta, is_among_first, permutation};
+pub(crate) use own::{named_key, shuffle};
 pub use philox::{SeedPair, Stream, op_id, op_seed, philox_u64, philox4x32, unit};

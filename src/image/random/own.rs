@@ -1,10 +1,24 @@
 //! Draws that TensorFlow has no stateless form of: this crate's own, from the same streams.
 
-use super::philox::{SeedPair, Stream};
+use super::philox::{SeedPair, Stream, philox_u64};
 use crate::image::error::{ImageError, Result};
 
 /// 2^-32, for words as fractions.
 const WORD: f64 = 1.0 / 4_294_967_296.0;
+
+/// Fisher-Yates with one keyed draw a step: an order of the seed's and the name's own, the same on every machine.
+pub(crate) fn shuffle<T>(items: &mut [T], seed: u64, name: &str) {
+    let key = named_key(seed, name);
+    for i in (1..items.len()).rev() {
+        let j = philox_u64(key, [i as u64, 0]) % (i as u64 + 1);
+        items.swap(i, j as usize);
+    }
+}
+
+/// The key for draws of one purpose out of a seed that serves several.
+pub(crate) fn named_key(seed: u64, name: &str) -> u64 {
+    seed ^ (u64::from(crc32c::crc32c(name.as_bytes())) << 32)
+}
 
 /// `n` draws of Beta(`alpha`, `alpha`), the weights of mixup.
 ///

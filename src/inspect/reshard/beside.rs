@@ -1,0 +1,137 @@
+//! What lies beside the shards: class names and TFDS metadata, carried over and kept true.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::plan::PlannedSet;
+use super::write::Inputs;
+use crate::dataset::labels::{self, LABELS_NAME};
+use crate::dataset::{Manifest, tfds};
+use crate::error::{Error, ErrorClass, Result};
+use crate::example::ExampleView;
+use crate::inspect::metadata::{Classes, dir_of};
+use crate::record::Compression;
+
+/// The files beside the inputs, as far as the inputs' directories agree on them.
+pub(super) struct Beside {
+    classes: Option<Classes>,
+    /// The files by which TFDS knows the features; empty where there are none, or different ones.
+    features: BTreeMap<String, Vec<u8>>,
+    /// A directory with those.
+    dir: PathBuf,
+}
+
+impl Beside {
+    pub(super) fn read(inputs: &[PathBuf], warnings: &mut Vec<String>) -> Result<Self> {
+        let shards: BTreeMap<&Path, &Path> = inputs.iter().map(|path| (dir_of(path), path.as_path())).collect();
+        let mut classes = Vec::new();
+        for shard in shards.values() {
+            classes.push(match Classes::beside(shard) {
+                Err(e) if e.class() != ErrorClass::System => {
+                    warnings.push(format!("class names are left out: {e}"));
+                    None
+                }
+                found => found?,
+            });
+        }
+        let features = shards.keys().map(|dir| tfds::feature_files(dir)).collect::<Result<Vec<_>>>()?;
+        Ok(Beside {
+            classes: agreed(classes, "name different classes: class names are left out", warnings),
+            features: agreed(features, "have different TFDS metadata, which are left out", warnings),
+            dir: shards.keys().next().map(|dir| dir.to_path_buf()).unwrap_or_default(),
+        })
+    }
+
+    /// Holds the classes against those of sets that are in `out` already.
+    pub(super) fn check(&self, out: &Path) -> Result<()> {
+        let Some(classes) = &self.classes else { return Ok(()) };
+        let manifest = Manifest::read(out)?.unwrap_or_default();
+        let path = out.join(LABELS_NAME);
+        let listed = !manifest.classes.is_empty()
+            && (manifest.classes != classes.names || manifest.label_offset != classes.first);
+        if listed || path.exists() && labels::read_labels(&path)? != classes.names {
+            return Err(Error::usage_hint(
+                format!("the classes of the inputs are not those of the sets in {}", out.display()),
+                "choose another directory",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Writes the classes, which all sets of the directory share.
+    pub(super) fn write_classes(&self, out: &Path) -> Result<()> {
+        match &self.classes {
+            Some(classes) => labels::write_classes(out, &classes.names, classes.first),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes TFDS's metadata once the sets are in the manifest: as `convert` does where the records have its features,
+    /// else the inputs' own with the new lengths. Where neither can be true of the new sets, they are left out of it.
+    pub(super) fn write_tfds(&self, out: &Path, new: &Written<'_>, warnings: &mut Vec<String>) -> Result<()> {
+        let manifest = Manifest::read(out)?.unwrap_or_default();
+        if new.compression == Compression::None {
+            if self.classes.is_some() && new.has_converts_features()? {
+                return tfds::write_tfds(out, &manifest, false).map(drop);
+            }
+            if !self.features.is_empty() {
+                let there = tfds::feature_files(out)?;
+                if new.rewritten {
+                    warnings.push("the features are not those of the inputs' TFDS metadata, which are left out".into());
+                } else if !there.is_empty() && there != self.features {
+                    warnings.push(format!(
+                        "the TFDS metadata in {} have other features, and leave the new sets out",
+                        out.display()
+                    ));
+                } else if tfds::carry_tfds(&self.dir, out, &self.features, &manifest)? {
+                    return Ok(());
+                }
+            }
+        } else if !self.features.is_empty() {
+            warnings.push("TFDS reads no compressed shards, so its metadata leave them out".into());
+        }
+        let names: Vec<&str> = new.sets.iter().map(|set| set.name.as_str()).collect();
+        tfds::forget(out, &names)
+    }
+}
+
+/// What the directories agree on; where they do not, a warning, and nothing.
+fn agreed<T: PartialEq + Default>(found: Vec<T>, otherwise: &str, warnings: &mut Vec<String>) -> T {
+    let mut found = found.into_iter();
+    let Some(first) = found.next() else { return T::default() };
+    if found.all(|other| other == first) {
+        return first;
+    }
+    warnings.push(format!("the directories of the inputs {otherwise}"));
+    T::default()
+}
+
+/// What was written.
+pub(super) struct Written<'a> {
+    pub(super) sets: &'a [PlannedSet],
+    pub(super) inputs: &'a Inputs,
+    pub(super) compression: Compression,
+    /// Whether features were dropped or renamed.
+    pub(super) rewritten: bool,
+}
+
+impl Written<'_> {
+    /// Whether there are records, and the first of each new shard has the features that `convert` writes and no others.
+    fn has_converts_features(&self) -> Result<bool> {
+        let expected: BTreeSet<&str> = tfds::FEATURES.into_iter().collect();
+        let (mut buffer, mut has_records) = (Vec::new(), false);
+        let shards = self.sets.iter().flat_map(|set| (0..set.shards()).map(|i| set.shard(i)));
+        for place in shards.filter_map(<[_]>::first).filter(|_| !self.rewritten) {
+            let record = self.inputs.record(place, &mut buffer)?;
+            let mut found = BTreeSet::new();
+            let is_example = ExampleView::new(record.payload).for_each(|name, feature| {
+                found.extend(feature.map(|_| name));
+            });
+            if is_example.is_err() || found != expected {
+                return Ok(false);
+            }
+            has_records = true;
+        }
+        Ok(has_records)
+    }
+}
