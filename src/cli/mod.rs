@@ -16,6 +16,7 @@ mod preset;
 mod pretty;
 mod preview;
 mod repair;
+mod report;
 mod reshard;
 mod schema;
 mod stats;
@@ -60,6 +61,7 @@ enum Command {
     Stream(stream::Args),
     Apply(apply::Args),
     Preview(preview::Args),
+    Report(report::Args),
     Preset(preset::Args),
     Demo(demo::Args),
 }
@@ -93,6 +95,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Stream(args) => stream::run(args, &cli.global, &output),
         Command::Apply(args) => apply::run(args, &output),
         Command::Preview(args) => preview::run(args, job, &output),
+        Command::Report(args) => report::run(args, job, &output),
         Command::Preset(args) => preset::run(args, &output),
         Command::Demo(args) => demo::run(args, job, &output),
     };

@@ -7,10 +7,11 @@ use std::path::Path;
 use prost::Message as _;
 
 use super::duplicates::Contents;
-use super::finding::{Finding, FindingKind, FindingList};
+use super::finding::{Finding, FindingKind, FindingList, Key};
 use super::images::ImageChecker;
 use super::kinds::KindTable;
 use super::message::{MessageType, Profile, walk};
+use super::report::Tally;
 use crate::error::{Error, Result};
 use crate::example::proto::{Feature, feature};
 use crate::example::{Kind, Schema, SequenceExample};
@@ -45,16 +46,19 @@ pub(super) struct RecordCheck<'a> {
     kinds: KindTable,
     contents: Contents,
     found: FindingList,
+    /// What a report counts, and the stretch of the shard that it is counted over.
+    tally: Option<(Tally, Key)>,
 }
 
 impl<'a> RecordCheck<'a> {
-    pub(super) fn new(scope: Scope<'a>, images: Option<&'a mut ImageChecker>) -> Self {
+    pub(super) fn new(scope: Scope<'a>, images: Option<&'a mut ImageChecker>, tally: Option<(Tally, Key)>) -> Self {
         RecordCheck {
             scope,
             images,
             kinds: KindTable::default(),
             contents: Contents::default(),
             found: Default::default(),
+            tally,
         }
     }
 
@@ -62,7 +66,8 @@ impl<'a> RecordCheck<'a> {
     pub(super) fn record(&mut self, record: u64, offset: u64, payload: &[u8]) {
         self.guarded(record, offset, |check| {
             check.message(record, offset, payload)?;
-            check.content(record, offset, payload)
+            check.content(record, offset, payload)?;
+            check.count(record, offset, payload)
         });
     }
 
@@ -98,6 +103,11 @@ impl<'a> RecordCheck<'a> {
         })
     }
 
+    fn count(&mut self, record: u64, offset: u64, payload: &[u8]) -> Result<()> {
+        let Some((tally, stretch)) = &mut self.tally else { return Ok(()) };
+        tally.see(payload, (self.scope.shard, record, offset), *stretch, &self.scope.profile)
+    }
+
     /// A frame is damaged. An error that is not about the data is given back.
     pub(super) fn damage(&mut self, error: Error) -> Result<()> {
         let finding = Finding::from_error(error.at_path(self.scope.path))?;
@@ -105,8 +115,8 @@ impl<'a> RecordCheck<'a> {
         Ok(())
     }
 
-    pub(super) fn into_parts(self) -> (KindTable, Contents, FindingList) {
-        (self.kinds, self.contents, self.found)
+    pub(super) fn into_parts(self) -> (KindTable, Contents, FindingList, Option<Tally>) {
+        (self.kinds, self.contents, self.found, self.tally.map(|(tally, _)| tally))
     }
 
     fn push(&mut self, record: u64, offset: u64, finding: Finding) {
@@ -164,6 +174,7 @@ impl<'a> RecordCheck<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::images::Depth;
     use super::*;
 
     #[test]
@@ -171,8 +182,8 @@ mod tests {
         let profile = Profile::of_payloads(&[]);
         let scope =
             Scope { shard: 0, path: Path::new("a"), profile, labels: None, hashing: Hashing::Off, schema: None };
-        let mut images = ImageChecker::new().unwrap();
-        let mut check = RecordCheck::new(scope, Some(&mut images));
+        let mut images = ImageChecker::new(Depth::Pixels).unwrap();
+        let mut check = RecordCheck::new(scope, Some(&mut images), None);
         check.guarded(7, 99, |_| panic!("index out of bounds"));
         check.record(8, 120, b"");
         let found = check.into_parts().2.listed;

@@ -15,6 +15,28 @@ const STORED: &str = "image/key/sha256";
 /// Half of a SHA-256: of a billion records, two others have the same half once in 10^20 runs.
 type Hash = [u8; 16];
 
+/// Records of a group that are listed.
+const GROUP_LISTED: usize = 4;
+
+/// Records that hold the same.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    /// Whether they are of several sets.
+    pub(super) leaks: bool,
+    pub(super) records: u64,
+    /// The first few.
+    pub(super) places: Vec<Place>,
+}
+
+/// Groups of records that hold the same.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    pub(super) total: u64,
+    /// Those of several sets.
+    pub(super) leaking: u64,
+    pub(super) listed: Vec<Group>,
+}
+
 /// What each record holds, as a hash. 40 bytes a record.
 #[derive(Debug, Default)]
 pub(super) struct Contents(Vec<(Hash, Place)>);
@@ -52,10 +74,32 @@ impl Contents {
         self.0.append(&mut other.0);
     }
 
-    /// A finding for each record that holds what one before it does, and the shard it belongs to. `set_of` numbers the
-    /// set of each shard.
-    pub(super) fn findings(mut self, shards: &[PathBuf], set_of: &[usize]) -> Vec<(usize, Finding)> {
+    /// Brings records that hold the same together.
+    pub(super) fn sort(&mut self) {
         self.0.sort_unstable();
+    }
+
+    /// Once sorted, `most` groups of records that hold the same: those that reach over several sets first, then by the
+    /// place of their first record.
+    pub(super) fn groups(&self, set_of: &[usize], most: usize) -> Groups {
+        let equal = self.0.chunk_by(|a, b| a.0 == b.0).filter(|equal| equal.len() > 1);
+        let set = |&(_, (shard, ..)): &(Hash, Place)| set_of[shard];
+        let leaks = |equal: &[(Hash, Place)]| equal.iter().any(|held| set(held) != set(&equal[0]));
+        let mut all: Vec<(bool, &[(Hash, Place)])> = equal.map(|equal| (leaks(equal), equal)).collect();
+        all.sort_unstable_by_key(|(leaks, equal)| (!leaks, equal[0].1));
+        let total = all.len() as u64;
+        let leaking = all.iter().filter(|(leaks, _)| *leaks).count() as u64;
+        let group = |&(leaks, equal): &(bool, &[(Hash, Place)])| Group {
+            leaks,
+            records: equal.len() as u64,
+            places: equal.iter().take(GROUP_LISTED).map(|(_, place)| *place).collect(),
+        };
+        Groups { total, leaking, listed: all.iter().take(most).map(group).collect() }
+    }
+
+    /// Once sorted, a finding for each record that holds what one before it does, and the shard it belongs to. `set_of`
+    /// numbers the set of each shard.
+    pub(super) fn findings(&self, shards: &[PathBuf], set_of: &[usize]) -> Vec<(usize, Finding)> {
         let mut found = Vec::new();
         for equal in self.0.chunk_by(|a, b| a.0 == b.0) {
             for (i, &(_, (shard, record, offset))) in equal.iter().enumerate().skip(1) {
@@ -106,6 +150,7 @@ mod tests {
             contents.merge(own);
         }
         let shards = ["train-0", "train-1", "test-0"].map(PathBuf::from);
+        contents.sort();
         said.extend(contents.findings(&shards, &[0, 0, 1]).into_iter().map(|(_, f)| f.to_string()));
         said
     }
@@ -137,6 +182,26 @@ mod tests {
                 ]
             );
         }
+    }
+
+    #[test]
+    fn groups_across_sets_come_first() {
+        let mut contents = Contents::default();
+        let held = [(0, "a"), (0, "b"), (1, "a"), (1, "c"), (2, "b"), (0, "a")];
+        for ((shard, what), record) in held.into_iter().zip(0..) {
+            let payload = record_of(what);
+            contents.see(&payload, None, false, (shard, record, 0), |_| {}).unwrap();
+        }
+        contents.sort();
+        let groups = contents.groups(&[0, 0, 1], 5);
+        assert_eq!((groups.total, groups.leaking), (2, 1));
+        let listed: Vec<_> = groups.listed.iter().map(|g| (g.leaks, g.records, g.places[0], g.places.len())).collect();
+        assert_eq!(listed, [(true, 2, (0, 1, 0), 2), (false, 3, (0, 0, 0), 3)]);
+        assert_eq!(contents.groups(&[0, 0, 1], 1).listed.len(), 1);
+    }
+
+    fn record_of(what: &str) -> Vec<u8> {
+        ExampleBuilder::new().text("t", what).encode()
     }
 
     #[test]

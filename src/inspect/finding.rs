@@ -200,16 +200,20 @@ impl fmt::Display for Finding {
 #[derive(Debug, Default)]
 pub(super) struct FindingList {
     pub(super) listed: Vec<Finding>,
-    pub(super) errors: u64,
-    pub(super) warnings: u64,
+    pub(super) counts: FindingCounts,
+}
+
+/// How many findings there are of each kind.
+pub(super) type FindingCounts = BTreeMap<(Severity, FindingKind), u64>;
+
+/// How many findings of this severity there are.
+pub(super) fn total(counts: &FindingCounts, severity: Severity) -> u64 {
+    counts.iter().filter(|((s, _), _)| *s == severity).map(|(_, count)| count).sum()
 }
 
 impl FindingList {
     pub(super) fn push(&mut self, finding: Finding) {
-        match finding.severity {
-            Severity::Error => self.errors += 1,
-            Severity::Warning => self.warnings += 1,
-        }
+        *self.counts.entry((finding.severity, finding.kind)).or_default() += 1;
         if self.listed.len() < MAX_LISTED {
             self.listed.push(finding);
         }
@@ -227,14 +231,12 @@ pub(super) type Key = (usize, u64);
 pub(super) struct Collector {
     stretches: BTreeMap<Key, Vec<Finding>>,
     held: usize,
-    pub(super) errors: u64,
-    pub(super) warnings: u64,
+    pub(super) counts: FindingCounts,
 }
 
 impl Collector {
     pub(super) fn add(&mut self, key: Key, list: FindingList) {
-        self.errors += list.errors;
-        self.warnings += list.warnings;
+        list.counts.into_iter().for_each(|(kind, count)| *self.counts.entry(kind).or_default() += count);
         if list.listed.is_empty() {
             return;
         }
@@ -289,7 +291,8 @@ mod tests {
                 collector.add((0, i), list(i));
                 assert!(collector.held <= MAX_LISTED);
             }
-            assert_eq!(collector.errors, 1600);
+            assert_eq!(total(&collector.counts, Severity::Error), 1600);
+            assert_eq!(collector.counts[&(Severity::Error, FindingKind::Image)], 1600);
             let records: Vec<_> = collector.into_listed().iter().map(|f| f.record.unwrap()).collect();
             assert_eq!(records, (0..1000).collect::<Vec<_>>());
         }

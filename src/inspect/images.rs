@@ -7,20 +7,30 @@ use crate::error::Result;
 use crate::example::{ExampleView, FeatureView};
 use crate::image::{Colorspace, DecodeOptions, Decoder, ImageBuf, ImageError, Probe, probe_header};
 
+/// How far into images the checks go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// From the first to the last marker: no pixel is decoded.
+    Headers,
+    /// To the last pixel.
+    Pixels,
+}
+
 /// Checks images one after another; one for each worker, since it keeps a decoder and its pixels.
 pub(super) struct ImageChecker {
+    depth: Depth,
     decoder: Decoder,
     pixels: ImageBuf<u8>,
 }
 
 impl ImageChecker {
-    pub(super) fn new() -> Result<Self> {
-        Ok(ImageChecker { decoder: Decoder::new(DecodeOptions::default())?, pixels: ImageBuf::empty() })
+    pub(super) fn new(depth: Depth) -> Result<Self> {
+        Ok(ImageChecker { depth, decoder: Decoder::new(DecodeOptions::default())?, pixels: ImageBuf::empty() })
     }
 
     /// Gives up what it keeps between images.
     pub(super) fn forget(&mut self) {
-        if let Ok(anew) = Self::new() {
+        if let Ok(anew) = Self::new(self.depth) {
             *self = anew;
         }
     }
@@ -64,10 +74,15 @@ impl ImageChecker {
         Ok(())
     }
 
-    /// Decodes strictly; what the header says, where the image is whole.
+    /// What the header says, where the image is whole.
     fn facts(&mut self, bytes: &[u8], found: &mut impl FnMut(Finding)) -> Option<Probe> {
-        match self.decoder.decode_into(bytes, &mut self.pixels) {
-            Ok(()) => {}
+        let decoded = match self.depth {
+            Depth::Headers => Ok(()),
+            Depth::Pixels => self.decoder.decode_into(bytes, &mut self.pixels),
+        };
+        // The whole walk: a PNG's transparency, and so its channels, stands behind its header.
+        let facts = match decoded.and_then(|()| probe_header(bytes, &self.decoder.options().limits)) {
+            Ok(facts) => facts,
             // Not damage: an image that this program does not decode.
             Err(e @ ImageError::Unsupported { .. }) => {
                 found(Finding::warning(FindingKind::Image, format!("{e}; the image was not checked")));
@@ -77,9 +92,7 @@ impl ImageChecker {
                 found(Finding::error(FindingKind::Image, e.to_string()));
                 return None;
             }
-        }
-        // The whole walk: a PNG's transparency, and so its channels, stands behind its header.
-        let facts = probe_header(bytes, &self.decoder.options().limits).ok()?;
+        };
         if facts.colorspace == Colorspace::Cmyk {
             found(Finding::warning(
                 FindingKind::Cmyk,
@@ -175,7 +188,7 @@ mod tests {
 
     fn findings(payload: &[u8]) -> Vec<String> {
         let mut all = Vec::new();
-        let mut checker = ImageChecker::new().unwrap();
+        let mut checker = ImageChecker::new(Depth::Pixels).unwrap();
         checker.check(payload, "image/encoded", Some(&(1..3)), |f| all.push(f.to_string())).unwrap();
         all
     }
@@ -216,6 +229,20 @@ mod tests {
                 "warning format: image/format is 'jpeg', the image is a PNG",
             ]
         );
+    }
+
+    #[test]
+    fn the_walk_over_headers_finds_cuts_and_false_sizes() {
+        let jpeg = encode_jpeg(&pixels(), 90).unwrap();
+        let of = |bytes: &[u8]| {
+            let payload = ExampleBuilder::new().bytes("image/encoded", bytes).int64("image/height", 5).encode();
+            let mut all = Vec::new();
+            let mut checker = ImageChecker::new(Depth::Headers).unwrap();
+            checker.check(&payload, "image/encoded", None, |f| all.push(f.to_string())).unwrap();
+            all
+        };
+        assert_eq!(of(&jpeg), ["error shape: image/height is 5, the image has 4"]);
+        assert!(of(&jpeg[..jpeg.len() - 2])[0].starts_with("error image: JPEG is truncated"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Whole jobs that look at shards: [`info()`], [`validate()`], [`repair()`], [`cat()`], [`stats()`], [`index()`],
-//! [`preview()`], [`reshard()`].
+//! [`preview()`], [`report()`], [`reshard()`].
 //!
 //! Each runs as its [`Job`](crate::Job) says, its progress counted in bytes of shard files, and gives the same result
 //! whatever the number of threads. Results are typed; those that the command prints as JSON serialise to that JSON.
@@ -20,9 +20,11 @@ mod message;
 mod metadata;
 mod preview;
 mod repair;
+mod report;
 mod reshard;
 mod schema;
 mod stats;
+mod survey;
 mod validate;
 mod work;
 
@@ -35,6 +37,7 @@ pub use info::{Info, SetInfo, ShardInfo, info, info_stream};
 pub use message::MessageType;
 pub use preview::{PreviewOptions, preview};
 pub use repair::{LostSpan, RepairOptions, RepairReport, RepairedShard, repair, repair_stream};
+pub use report::{ReportOptions, ReportSummary, report};
 pub use reshard::{ReshardOptions, ReshardReport, ReshardedShard, Sample, Sets, Stratify, reshard};
 pub use stats::{
     Comparison, Difference, FeatureStats, ImageStats, LabelCount, NumberStats, QUANTILES, Stats, StatsOptions,

@@ -3,19 +3,21 @@
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
 
 use super::check::{Hashing, RecordCheck, Scope};
-use super::duplicates::Contents;
+use super::duplicates::{Contents, Groups};
 use super::feed::{Boundaries, Chunk, End, Feeder, Item};
-use super::finding::{Collector, Finding, FindingKind, FindingList};
-use super::images::ImageChecker;
+use super::finding::{Collector, Finding, FindingKind, FindingList, Severity, total};
+use super::images::{Depth, ImageChecker};
 use super::kinds::KindTable;
 use super::message::{MessageType, Profile, TELLING};
 use super::metadata::{Sidecars, Whole};
+use super::report::Tally;
+use super::survey::{Survey, SurveyedSet, SurveyedShard, Wanted};
 use super::work::{STREAM_NAME, Tracked, Work, lock};
 use crate::dataset::ResolvedSets;
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
@@ -99,6 +101,16 @@ impl Report {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn validate(sets: &ResolvedSets, options: &ValidateOptions, job: &Job<'_>) -> Result<Report> {
+    survey(sets, options, None, job).map(|survey| survey.report)
+}
+
+/// Validates, and counts what is wanted; then images are checked, by their headers at least.
+pub(super) fn survey(
+    sets: &ResolvedSets,
+    options: &ValidateOptions,
+    wanted: Option<Wanted>,
+    job: &Job<'_>,
+) -> Result<Survey> {
     let begin = Instant::now();
     let shards: Vec<PathBuf> = sets.sets.iter().flat_map(|s| s.shards.iter().cloned()).collect();
     let set_of = sets.sets.iter().enumerate().flat_map(|(i, s)| s.shards.iter().map(move |_| i)).collect();
@@ -107,7 +119,7 @@ pub fn validate(sets: &ResolvedSets, options: &ValidateOptions, job: &Job<'_>) -
     let profiles = work.in_order(sets.sets.len(), |i| Ok(Profile::of_shards(&sets.sets[i].shards, work.io())))?;
     let names: Vec<&str> = sets.sets.iter().map(|s| s.name.as_str()).collect();
     let profiles = profiles.into_iter().map(OnceLock::from).collect();
-    let run = Run::new(&work, options, shards, set_of, profiles, &names);
+    let run = Run::new(&work, options, wanted, shards, set_of, profiles, &names);
     let mut problems = FindingList::default();
     for problem in &sets.problems {
         let finding = Finding::error(FindingKind::MissingShard, problem.message());
@@ -135,11 +147,11 @@ pub fn validate(sets: &ResolvedSets, options: &ValidateOptions, job: &Job<'_>) -
 pub fn validate_stream(input: Box<dyn Read + Send>, options: &ValidateOptions, job: &Job<'_>) -> Result<Report> {
     let begin = Instant::now();
     let work = Work::new(job, []);
-    let run = Run::new(&work, options, vec![STREAM_NAME.into()], vec![0], vec![OnceLock::new()], &[STREAM_NAME]);
+    let run = Run::new(&work, options, None, vec![STREAM_NAME.into()], vec![0], vec![OnceLock::new()], &[STREAM_NAME]);
     let source = Tracked::stream(input, Path::new(STREAM_NAME), reading())?;
-    let mut images = options.decode.then(ImageChecker::new).transpose()?;
+    let mut images = run.images.map(ImageChecker::new).transpose()?;
     let bytes = run.stream(0, source, images.as_mut(), None)?;
-    Ok(run.finish(begin, bytes))
+    Ok(run.finish(begin, bytes).report)
 }
 
 fn reading() -> ReadOptions {
@@ -153,7 +165,9 @@ fn job_bytes(shards: &[&PathBuf]) -> u64 {
 /// A validation under way.
 struct Run<'a> {
     work: &'a Work<'a>,
-    decode: bool,
+    /// How far images are checked; `None` where they are not.
+    images: Option<Depth>,
+    wanted: Option<Wanted>,
     hashing: Hashing,
     schema: Option<&'a Schema>,
     shards: Vec<PathBuf>,
@@ -164,6 +178,7 @@ struct Run<'a> {
     /// Of each set; empty where only reading it will tell.
     profiles: Vec<OnceLock<Profile>>,
     kinds: Vec<Mutex<KindTable>>,
+    tallies: Vec<Mutex<Tally>>,
     contents: Mutex<Contents>,
     outcomes: Vec<Mutex<Outcome>>,
     collector: Mutex<Collector>,
@@ -207,6 +222,7 @@ impl<'a> Run<'a> {
     fn new(
         work: &'a Work<'a>,
         options: &'a ValidateOptions,
+        wanted: Option<Wanted>,
         shards: Vec<PathBuf>,
         set_of: Vec<usize>,
         profiles: Vec<OnceLock<Profile>>,
@@ -215,7 +231,11 @@ impl<'a> Run<'a> {
         let split_of = names.iter().map(|name| names.iter().position(|n| n == name).unwrap_or_default()).collect();
         Run {
             work,
-            decode: options.decode,
+            images: match options.decode {
+                true => Some(Depth::Pixels),
+                false => wanted.map(|_| Depth::Headers),
+            },
+            wanted,
             hashing: match (options.duplicates, options.deep) {
                 (_, true) => Hashing::Recomputed,
                 (true, false) => Hashing::Stored,
@@ -224,6 +244,7 @@ impl<'a> Run<'a> {
             contents: Mutex::default(),
             schema: options.schema.as_ref(),
             kinds: profiles.iter().map(|_| Mutex::default()).collect(),
+            tallies: profiles.iter().map(|_| Mutex::new(Tally::new(wanted.map_or(0, |w| w.samples)))).collect(),
             outcomes: shards.iter().map(|_| Mutex::default()).collect(),
             shards,
             set_of,
@@ -271,10 +292,10 @@ impl<'a> Run<'a> {
         sidecars: &Sidecars,
         chunk: Option<Chunk>,
     ) -> Result<()> {
-        if self.decode && images.is_none() {
-            *images = Some(ImageChecker::new()?);
+        if images.is_none() {
+            *images = self.images.map(ImageChecker::new).transpose()?;
         }
-        let labels = if self.decode { sidecars.labels(&self.shards[shard]) } else { None };
+        let labels = self.images.and_then(|_| sidecars.labels(&self.shards[shard]));
         match chunk {
             Some(chunk) => self.chunk(chunk, images.as_mut(), labels),
             None => {
@@ -296,10 +317,15 @@ impl<'a> Run<'a> {
         Scope { shard, path: &self.shards[shard], profile, labels, hashing: self.hashing, schema: self.schema }
     }
 
+    fn check<'s>(&'s self, scope: Scope<'s>, images: Option<&'s mut ImageChecker>, stretch: u64) -> RecordCheck<'s> {
+        let tally = self.wanted.map(|wanted| (Tally::new(wanted.samples), (scope.shard, stretch)));
+        RecordCheck::new(scope, images, tally)
+    }
+
     fn chunk(&self, chunk: Chunk, images: Option<&mut ImageChecker>, labels: Option<Range<i64>>) -> Result<()> {
         let shard = chunk.shard;
         let profile = *self.profiles[self.set_of[shard]].get_or_init(|| Profile::of_payloads(&[]));
-        let mut check = RecordCheck::new(self.scope(shard, &profile, labels), images);
+        let mut check = self.check(self.scope(shard, &profile, labels), images, chunk.number);
         let mut damaged = false;
         for (record, offset, payload) in chunk.frames() {
             match payload {
@@ -336,7 +362,7 @@ impl<'a> Run<'a> {
             let whole = held.iter().filter_map(|r| r.as_ref().ok());
             Profile::of_payloads(&whole.map(|r| r.payload.as_slice()).collect::<Vec<_>>())
         });
-        let mut check = RecordCheck::new(self.scope(shard, profile, labels), images);
+        let mut check = self.check(self.scope(shard, profile, labels), images, 1);
         let mut outcome = Outcome { compression: source.compression(), ..Default::default() };
         for item in held {
             match item {
@@ -358,7 +384,8 @@ impl<'a> Run<'a> {
     }
 
     fn close(&self, check: RecordCheck<'_>, key: (usize, u64), damaged: bool) {
-        let (kinds, contents, found) = check.into_parts();
+        let (kinds, contents, found, tally) = check.into_parts();
+        tally.into_iter().for_each(|tally| lock(&self.tallies[self.set_of[key.0]]).merge(tally));
         lock(&self.contents).merge(contents);
         lock(&self.kinds[self.set_of[key.0]]).merge(kinds);
         if damaged {
@@ -368,7 +395,7 @@ impl<'a> Run<'a> {
     }
 
     /// What can be said only once everything has been seen.
-    fn finish(self, begin: Instant, bytes: u64) -> Report {
+    fn finish(self, begin: Instant, bytes: u64) -> Survey {
         let records = self.outcomes.iter().map(|o| lock(o).records).sum();
         for (set, kinds) in self.kinds.iter().enumerate() {
             let kinds = std::mem::take(&mut *lock(kinds));
@@ -377,14 +404,16 @@ impl<'a> Run<'a> {
             kinds.findings(&self.shards).into_iter().for_each(|(shard, finding)| self.add_one(shard, finding));
             self.note_what_was_not_checked(set);
         }
-        let contents = std::mem::take(&mut *lock(&self.contents));
+        let mut contents = std::mem::take(&mut *lock(&self.contents));
+        contents.sort();
         let split_of: Vec<usize> = self.set_of.iter().map(|&set| self.split_of[set]).collect();
         contents.findings(&self.shards, &split_of).into_iter().for_each(|(shard, f)| self.add_one(shard, f));
-        let shards = self.shards.len() as u64;
-        let Collector { errors, warnings, .. } = *lock(&self.collector);
-        let collector = self.collector.into_inner().unwrap_or_else(|e| e.into_inner());
-        Report {
-            shards,
+        let groups = self.wanted.map_or_else(Groups::default, |wanted| contents.groups(&split_of, wanted.groups));
+        let mut collector = std::mem::take(&mut *lock(&self.collector));
+        let counts = std::mem::take(&mut collector.counts);
+        let (errors, warnings) = (total(&counts, Severity::Error), total(&counts, Severity::Warning));
+        let report = Report {
+            shards: self.shards.len() as u64,
             records,
             bytes,
             seconds: begin.elapsed().as_secs_f64(),
@@ -392,6 +421,26 @@ impl<'a> Run<'a> {
             errors,
             warnings,
             findings: collector.into_listed(),
+        };
+        let outcomes = self.outcomes.into_iter().map(|o| o.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let shards = self.shards.into_iter().zip(self.set_of).zip(outcomes);
+        let set = |(profile, tally): (OnceLock<Profile>, Mutex<Tally>)| SurveyedSet {
+            profile: profile.into_inner().unwrap_or_else(|| Profile::of_payloads(&[])),
+            tally: tally.into_inner().unwrap_or_else(PoisonError::into_inner),
+        };
+        Survey {
+            report,
+            counts,
+            shards: shards
+                .map(|((path, set), Outcome { records, compression, .. })| SurveyedShard {
+                    path,
+                    set,
+                    records,
+                    compression,
+                })
+                .collect(),
+            sets: self.profiles.into_iter().zip(self.tallies).map(set).collect(),
+            groups,
         }
     }
 
@@ -402,7 +451,7 @@ impl<'a> Run<'a> {
             Profile { message: MessageType::Raw, .. } if self.schema.is_none() => {
                 "the set's payloads are no tf.train.Example messages: frames and CRCs were checked, nothing inside"
             }
-            Profile { image_key: None, .. } if self.decode => {
+            Profile { image_key: None, .. } if self.images == Some(Depth::Pixels) => {
                 "neither 'image/encoded' nor 'image' holds images in this set: nothing was decoded"
             }
             _ => return,

@@ -11,7 +11,8 @@ use crate::example::ExampleView;
 use crate::image::{ImageBuf, Shape};
 use crate::job::Job;
 use crate::pipeline::{BatchKey, Draw, Executor, Layout, MixBatch, Mixer, Mode, OpSpec, Pipeline, SampleKey, Samples};
-use sheet::{Cell, Fitter, Sheet};
+pub(super) use sheet::Fitter;
+use sheet::{Cell, Sheet};
 
 /// What a preview shows.
 #[derive(Debug, Clone)]

@@ -34,7 +34,7 @@ pub(super) struct Cell {
 }
 
 /// Makes images as large as fits into a cell.
-pub(super) struct Fitter {
+pub(in crate::inspect) struct Fitter {
     /// The side of a cell.
     cell: usize,
     resizer: Resizer,
@@ -42,12 +42,12 @@ pub(super) struct Fitter {
 }
 
 impl Fitter {
-    pub(super) fn new(cell: usize) -> Self {
+    pub(in crate::inspect) fn new(cell: usize) -> Self {
         Fitter { cell, resizer: Resizer::new(), fitted: ImageBuf::empty() }
     }
 
     /// The image, levels of one or three channels, as RGB in the size it is shown in.
-    pub(super) fn fit(&mut self, image: &ImageBuf<f32>) -> Result<ImageBuf<u8>> {
+    pub(in crate::inspect) fn fit(&mut self, image: &ImageBuf<f32>) -> Result<ImageBuf<u8>> {
         let shape = image.shape();
         let longer = shape.height.max(shape.width).max(1);
         let side = |own: usize| (own * self.cell / longer).max(1);

@@ -1,0 +1,80 @@
+//! `tfr report`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tfrkit::dataset::resolve;
+use tfrkit::inspect::{ReportOptions, report};
+use tfrkit::{Error, ErrorKind, Job};
+
+use super::args::is_stdin;
+use super::output::{Output, count, human_bytes, shown, with_bar, write_whole};
+use super::{Done, GOOD, interrupt};
+
+/// Write a page on what shards hold: classes, images, samples, findings, duplicates
+///
+/// The page is one HTML file that needs nothing else. It is made of damaged shards too: what is damaged is listed on it,
+/// and the exit code is 0.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Shards: files, a directory, a glob, or NAME@COUNT
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+    /// The page to write
+    #[arg(short, long, value_name = "REPORT.html")]
+    output: PathBuf,
+    /// How many images of each class are shown, up to 24
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    samples: usize,
+    /// Show no images
+    #[arg(long)]
+    no_images: bool,
+    /// Decode every image, strictly, as tfr validate --decode does
+    #[arg(long)]
+    decode: bool,
+    /// The page's title; the name of the shards' folder, or of the only shard, unless given
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+}
+
+pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
+    interrupt::exit_at_once();
+    check(args)?;
+    let options = ReportOptions {
+        samples: args.samples,
+        images: !args.no_images,
+        decode: args.decode,
+        title: args.title.clone(),
+    };
+    let sets = resolve(&args.paths)?;
+    let made = with_bar(output, "reading", job, |job| report(&sets, &options, job))?;
+    write_whole(&args.output, |file| file.write_all(made.page.as_bytes()))?;
+    let result = json!({
+        "path": shown(&args.output),
+        "records": made.records,
+        "findings_total": made.findings_total,
+        "bytes": made.bytes,
+    });
+    output.result(&result, |out| {
+        let (records, findings) = (count(made.records, "record"), count(made.findings_total, "finding"));
+        writeln!(out, "{}: {records}, {findings}, a page of {}", args.output.display(), human_bytes(made.bytes))
+    })?;
+    Ok(GOOD)
+}
+
+/// What would be found out only when the work is done.
+fn check(args: &Args) -> Result<(), Error> {
+    let wrong = |detail: String, hint: &str| Err(Error::new(ErrorKind::Usage { detail, hint: Some(hint.to_owned()) }));
+    if is_stdin(&args.paths) {
+        return wrong("a report reads shards twice, which a stream cannot be".to_owned(), "name files");
+    }
+    if args.output.is_dir() {
+        return wrong(format!("{} is a directory", shown(&args.output)), "name the file that the page is to be");
+    }
+    let folder = args.output.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return wrong(format!("there is no directory {} to write to", folder.display()), "make it first");
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! The section on what validation found.
+
+use super::gather::Facts;
+use super::html::{Count, Counted, Text, put};
+use crate::inspect::finding::{Finding, FindingKind, Severity};
+
+/// Findings that are listed of each kind.
+const LISTED: usize = 50;
+/// Characters of what is said of one.
+const MOST_CHARS: usize = 300;
+
+pub(super) fn section(out: &mut String, facts: &Facts, decode: bool) {
+    out.push_str("<section id=\"findings\"><h2>Findings</h2>");
+    let images = match decode {
+        true => " Every image was decoded.",
+        false => " Images were checked by their structure, not decoded.",
+    };
+    let images = if facts.images.count() > 0 { images } else { "" };
+    if facts.counts.is_empty() {
+        put!(
+            out,
+            "<p class=\"good\">None. Every checksum of {} holds, and nothing contradicts itself.{images}</p></section>",
+            Counted(facts.records(), "record")
+        );
+        return;
+    }
+    put!(
+        out,
+        "<p>{} and {} in {}.{images}</p>",
+        Counted(facts.report.errors, "error"),
+        Counted(facts.report.warnings, "warning"),
+        Counted(facts.records(), "record")
+    );
+    for (i, (&(severity, kind), &count)) in facts.counts.iter().enumerate() {
+        let (class, word) = match severity {
+            Severity::Error => ("bad", "error"),
+            Severity::Warning => ("warn", "warning"),
+        };
+        put!(out, "<details{}><summary>", if i == 0 { " open" } else { "" });
+        put!(out, "<span class=\"badge {class}\">{word}</span> <b>{}</b> ", title(kind));
+        put!(out, "<code>{kind}</code> <span class=\"count\">{}</span></summary>", Count(count));
+        list(out, facts, severity, kind, count);
+        out.push_str("</details>");
+    }
+    out.push_str("</section>");
+}
+
+fn list(out: &mut String, facts: &Facts, severity: Severity, kind: FindingKind, count: u64) {
+    let all = facts.report.findings.iter().filter(|f| (f.severity, f.kind) == (severity, kind));
+    let listed: Vec<&Finding> = all.take(LISTED).collect();
+    put!(out, "<div class=\"scroll\" role=\"region\" aria-label=\"{}\" tabindex=\"0\"><table><thead><tr>", title(kind));
+    out.push_str("<th scope=\"col\">Shard</th><th scope=\"col\" class=\"num\">Record</th>");
+    out.push_str("<th scope=\"col\" class=\"num\">Offset</th><th scope=\"col\">What is wrong</th></tr></thead><tbody>");
+    for finding in &listed {
+        let path = finding.path.as_ref().map_or(String::new(), |path| facts.shown(path));
+        let number = |n: Option<u64>| n.map_or("–".to_owned(), |n| Count(n).to_string());
+        put!(out, "<tr><td class=\"path\">{}</td><td class=\"num\">{}</td>", Text(&path), number(finding.record));
+        put!(out, "<td class=\"num\">{}</td><td class=\"detail\">", number(finding.offset));
+        match finding.detail.char_indices().nth(MOST_CHARS) {
+            Some((at, _)) => put!(out, "{}…</td></tr>", Text(&finding.detail[..at])),
+            None => put!(out, "{}</td></tr>", Text(&finding.detail)),
+        }
+    }
+    out.push_str("</tbody></table></div>");
+    let more = count - listed.len() as u64;
+    if more > 0 {
+        put!(out, "<p class=\"more\">… and {} more; <code>tfr validate</code> lists them.</p>", Count(more));
+    }
+}
+
+/// What a kind of finding is called.
+fn title(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::LengthCrc => "Length does not match its checksum",
+        FindingKind::DataCrc => "Record does not match its checksum",
+        FindingKind::Truncated => "Shard ends inside a record",
+        FindingKind::Oversized => "Length over the limit",
+        FindingKind::Compression => "Compressed stream is damaged",
+        FindingKind::Proto => "Record is another message than the others",
+        FindingKind::Schema => "Feature does not follow the schema",
+        FindingKind::KindMixed => "Feature of several kinds",
+        FindingKind::Image => "Image is damaged, or not there",
+        FindingKind::Format => "Image is of another format than declared",
+        FindingKind::Shape => "Image is of another size than declared",
+        FindingKind::Bbox => "Box outside its image, or inside out",
+        FindingKind::Exif => "Orientation that readers may ignore",
+        FindingKind::Cmyk => "Image of four inks",
+        FindingKind::Label => "Label that is no class",
+        FindingKind::Duplicate => "Same content twice in a set",
+        FindingKind::Leakage => "Same content in two sets",
+        FindingKind::Count => "Counts differ from a side file",
+        FindingKind::Index => "Index does not fit its shard",
+        FindingKind::MissingShard => "Shard is missing",
+    }
+}
