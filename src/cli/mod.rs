@@ -5,6 +5,7 @@ mod args;
 mod cat;
 mod convert;
 mod demo;
+mod extract;
 mod index;
 mod info;
 mod interrupt;
@@ -58,6 +59,7 @@ enum Command {
     Repair(repair::Args),
     Reshard(reshard::Args),
     Index(index::Args),
+    Extract(extract::Args),
     Stream(stream::Args),
     Apply(apply::Args),
     Preview(preview::Args),
@@ -92,6 +94,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Repair(args) => repair::run(args, job, &output),
         Command::Reshard(args) => reshard::run(args, job, &output),
         Command::Index(args) => index::run(args, job, &output),
+        Command::Extract(args) => extract::run(args, job, &output),
         Command::Stream(args) => stream::run(args, &cli.global, &output),
         Command::Apply(args) => apply::run(args, &output),
         Command::Preview(args) => preview::run(args, job, &output),

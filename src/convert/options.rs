@@ -62,7 +62,8 @@ pub enum Reencode {
 /// ```
 #[derive(Debug, Clone)]
 pub struct ConvertOptions {
-    /// The directory of images.
+    /// The directory of images. The list that `tfr extract` writes at its top (`manifest.jsonl`, `manifest.csv`) is
+    /// passed over.
     pub src: PathBuf,
     /// The directory for the shards.
     pub out: PathBuf,

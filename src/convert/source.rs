@@ -9,6 +9,7 @@ use std::time::UNIX_EPOCH;
 use walkdir::WalkDir;
 
 use super::options::Layout;
+use crate::dataset::IMAGE_LISTS;
 use crate::error::{Error, Result};
 
 /// Folders that are splits where every top-level folder is one of them.
@@ -159,7 +160,9 @@ fn strays(src: &Path, prefix: &str, bad: &mut Vec<(String, String)>) -> Result<(
     for entry in fs::read_dir(&dir).map_err(|e| Error::io(&dir, e))? {
         let entry = entry.map_err(|e| Error::io(&dir, e))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !is_ignored(&name) && !entry.path().is_dir() {
+        // The list that `tfr extract` writes beside class folders.
+        let is_list = prefix.is_empty() && IMAGE_LISTS.contains(&name.as_str());
+        if !is_ignored(&name) && !is_list && !entry.path().is_dir() {
             bad.push((format!("{prefix}{name}"), "the file is not inside a class folder".into()));
         }
     }
@@ -253,7 +256,7 @@ mod tests {
 
     #[test]
     fn classes_are_sorted_and_deeper_folders_belong_to_them() {
-        let dir = tree(&["b/1.jpg", "a/deep/er/2.jpg", "a/Thumbs.db", "a/.x", ".git/y", "stray.txt"]);
+        let dir = tree(&["b/1.jpg", "a/deep/er/2.jpg", "a/Thumbs.db", "a/.x", ".git/y", "stray.txt", "manifest.jsonl"]);
         fs::create_dir(dir.path().join("c")).unwrap();
         let source = scan(dir.path(), Layout::Auto, None).unwrap();
         assert_eq!(source.classes, ["a", "b", "c"]);

@@ -12,11 +12,12 @@ pub(crate) mod tfds;
 
 pub use index::{Span, build_index, idx_path, read_idx, write_idx};
 pub use manifest::{Manifest, SetEntry, ShardEntry, fingerprint};
+pub(crate) use names::{IMAGE_LISTS, shard_stem};
 pub use names::{NumberedName, is_shard_name, shard_file_name};
 pub use paths::{ResolvedSets, ShardSet, resolve};
 pub use set_writer::{Existing, SetPlan, SetWriter};
 pub(crate) use set_writer::{check_set_name, lock_dir, refuse_existing};
 pub use shard_writer::{ShardSummary, ShardWriter};
-pub(crate) use shard_writer::{is_temporary, write_atomically};
+pub(crate) use shard_writer::{is_temporary, temp_in, write_atomically};
 pub use shares::{ShardCount, parse_split};
 pub(crate) use shares::{check_split, even_part, share_ends};

@@ -52,6 +52,9 @@ impl NumberedName {
     }
 }
 
+/// The lists of images that lie beside extracted class folders.
+pub(crate) const IMAGE_LISTS: [&str; 2] = ["manifest.jsonl", "manifest.csv"];
+
 /// Words that mark a file as a shard, between dots or hyphens.
 const SHARD_WORDS: [&str; 4] = ["tfrecord", "tfrecords", "tfrec", "record"];
 
@@ -72,6 +75,14 @@ pub(super) fn set_of(file_name: &str) -> String {
     let stem = strip_suffixes(file_name);
     let shortened = stem.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['-', '_', '.']);
     if shortened.is_empty() { stem.to_owned() } else { shortened.to_owned() }
+}
+
+/// The name of a shard less all that marks it as one: `train-00003-of-00008`, `data`.
+pub(crate) fn shard_stem(file_name: &str) -> String {
+    match NumberedName::parse(file_name) {
+        Some(NumberedName { set, index, count }) => format!("{set}-{index:05}-of-{count:05}"),
+        None => strip_suffixes(file_name).to_owned(),
+    }
 }
 
 /// The name without `.gz`, `.zlib` and the words that mark a shard.
@@ -137,5 +148,7 @@ mod tests {
         assert_eq!(set_of("data_007.tfrec"), "data");
         assert_eq!(set_of("007.tfrecord"), "007");
         assert_eq!(set_of("val-00001-of-00002"), "val");
+        assert_eq!(shard_stem("mnist-train.tfrecord-00001-of-00002"), "mnist-train-00001-of-00002");
+        assert_eq!(shard_stem("data_007.tfrecord.gz"), "data_007");
     }
 }

@@ -105,16 +105,14 @@ pub(crate) fn is_temporary(path: &Path) -> bool {
 
 fn temp_beside(path: &Path) -> io::Result<NamedTempFile> {
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-    let mut builder = tempfile::Builder::new();
-    let prefix = format!(".{}.", name.to_string_lossy());
-    builder.prefix(&prefix).suffix(TEMP_SUFFIX);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any other file: what the umask leaves of it. A temporary file's default is the owner alone.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(dir_of(path))
+    temp_in(dir_of(path), &format!(".{}.", name.to_string_lossy()))
+}
+
+/// A file in `dir` to be renamed once it is whole; `prefix` begins with a dot.
+pub(crate) fn temp_in(dir: &Path, prefix: &str) -> io::Result<NamedTempFile> {
+    // Opened by ourselves: with the permissions of any other file, and errors that do not name the temporary one.
+    let create = |at: &Path| File::options().read(true).write(true).create_new(true).open(at);
+    tempfile::Builder::new().prefix(prefix).suffix(TEMP_SUFFIX).make_in(dir, create)
 }
 
 fn persist(temp: NamedTempFile, path: &Path) -> io::Result<()> {

@@ -227,7 +227,7 @@ impl<'a> CatRecord<'a> {
         read().map_err(|e| self.place(e))
     }
 
-    fn place(&self, error: Error) -> Error {
+    pub(super) fn place(&self, error: Error) -> Error {
         error.at_record(self.record, self.offset).at_path(self.path)
     }
 }

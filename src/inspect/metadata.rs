@@ -150,6 +150,16 @@ impl Classes {
         Ok(found.filter(|classes| !classes.names.is_empty()))
     }
 
+    /// As [`beside`](Self::beside), or else those of TFDS's file of names for the first of these features that has one.
+    pub(super) fn beside_or_tfds(shard: &Path, features: &[String]) -> Result<Option<Self>> {
+        let found = Self::beside(shard)?;
+        let tfds = |feature: &String| dir_of(shard).join(format!("{}.{LABELS_NAME}", feature.replace('/', ".")));
+        match features.iter().map(tfds).find(|path| found.is_none() && path.is_file()) {
+            Some(path) => Ok(Some(Classes { names: read_labels(&path)?, first: 0 })),
+            None => Ok(found),
+        }
+    }
+
     /// The numbers of the classes.
     pub(super) fn numbers(&self) -> impl Iterator<Item = i64> {
         (0i64..).zip(&self.names).filter_map(|(at, _)| self.first.checked_add(at))

@@ -1,5 +1,5 @@
-//! Whole jobs that look at shards: [`info()`], [`validate()`], [`repair()`], [`cat()`], [`stats()`], [`index()`],
-//! [`preview()`], [`report()`], [`reshard()`].
+//! Whole jobs that look at shards: [`info()`], [`validate()`], [`repair()`], [`cat()`], [`extract()`], [`stats()`],
+//! [`index()`], [`preview()`], [`report()`], [`reshard()`].
 //!
 //! Each runs as its [`Job`](crate::Job) says, its progress counted in bytes of shard files, and gives the same result
 //! whatever the number of threads. Results are typed; those that the command prints as JSON serialise to that JSON.
@@ -8,6 +8,7 @@ mod cat;
 mod check;
 mod describe;
 mod duplicates;
+mod extract;
 mod features;
 mod feed;
 mod finding;
@@ -30,6 +31,7 @@ mod work;
 
 pub use cat::{CatOptions, CatRecord, cat, cat_stream};
 pub use describe::describe;
+pub use extract::{ExtractOptions, ExtractReport, Extracted, ListFormat, extract};
 pub use features::FeatureInfo;
 pub use finding::{Finding, FindingKind, MAX_LISTED, Severity};
 pub use index::{IndexedShard, index};
