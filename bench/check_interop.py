@@ -1,6 +1,8 @@
 """Do TensorFlow, TFDS, DALI and the Python `tfrecord` package read what `tfr convert SRC OUT` wrote, and is it right?
 
-Run:  python bench/check_interop.py SRC OUT [--compression none|gzip|zlib] [--set train] [--skipped N]
+Run:  python bench/check_interop.py SRC OUT [--compression none|gzip|zlib] [--set train] [--skipped N] [--boxes]
+With --boxes, of what was made of COCO, VOC or a list with boxes: do the features of the Object Detection API parse, and
+does TFDS give back every feature that it is told of?
 One line a check (ok, FAIL or skip, the last where a package is missing or a check does not apply); exit code 1 if any failed.
 """
 
@@ -313,6 +315,62 @@ def check_dali(report, out, sets, by_name):
         report.problems(f"DALI's tfrecord reader, set {set_name}", problems, f"{size} records")
 
 
+def check_boxes(report, tf, out, sets, compression):
+    """The features by which the Object Detection API's decoder reads a record."""
+    fixed = {"image/encoded": tf.string, "image/format": tf.string, "image/filename": tf.string, "image/key/sha256": tf.string,
+             "image/source_id": tf.string, "image/height": tf.int64, "image/width": tf.int64}
+    lists = {"bbox/xmin": tf.float32, "bbox/xmax": tf.float32, "bbox/ymin": tf.float32, "bbox/ymax": tf.float32,
+             "class/label": tf.int64, "class/text": tf.string, "area": tf.float32, "is_crowd": tf.int64,
+             "difficult": tf.int64, "truncated": tf.int64, "view": tf.string, "group_of": tf.int64, "weight": tf.float32}
+    spec = {k: tf.io.FixedLenFeature((), t, "" if t == tf.string else 1) for k, t in fixed.items()}
+    spec |= {f"image/object/{k}": tf.io.VarLenFeature(t) for k, t in lists.items()}
+    with open(os.path.join(out, "manifest.json"), encoding="utf-8") as f:
+        manifest = json.load(f)
+    classes, first = manifest["classes"], manifest.get("label_offset", 0)
+    kind = "" if compression == "none" else compression.upper()
+    problems, n, boxes = [], 0, 0
+    for shard in (s for shards in sets.values() for s in shards):
+        for i, raw in enumerate(tf.data.TFRecordDataset(shard, compression_type=kind)):
+            where = f"{os.path.basename(shard)} record {i}"
+            got = tf.io.parse_single_example(raw, spec)
+            objects = {k: tf.sparse.to_dense(got[f"image/object/{k}"]).numpy() for k in lists}
+            sides = [objects[f"bbox/{s}"] for s in ("xmin", "xmax", "ymin", "ymax")]
+            labels, names = objects["class/label"], [t.decode() for t in objects["class/text"]]
+            n, boxes = n + 1, boxes + len(labels)
+            if any(len(v) not in (0, len(labels)) for v in objects.values()) or any(len(s) != len(labels) for s in sides):
+                problems.append(f"{where}: lists of {[len(v) for v in objects.values()]}")
+            elif not all(((0 <= lo) & (lo <= hi) & (hi <= 1)).all() for lo, hi in (sides[:2], sides[2:])):
+                problems.append(f"{where}: a box outside 0 to 1")
+            elif [classes[k - first] for k in labels] != names:
+                problems.append(f"{where}: labels {labels}, names {names}")
+            elif tf.io.decode_image(got["image/encoded"]).shape[:2] != (got["image/height"], got["image/width"]):
+                problems.append(f"{where}: another size")
+    report.problems("the Object Detection API's features parse", problems, f"{n} records, {boxes} boxes")
+
+
+def check_tfds_features(report, tf, out, sets):
+    """Every feature that TFDS is told of has the values of the record."""
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError:
+        return report.skip("TFDS gives back every feature", "tensorflow-datasets is not installed")
+    builder = tfds.builder_from_directory(out)
+    names = [k for k in builder.info.features if k != "image/encoded"]
+    for set_name, shards in sets.items():
+        problems, n = [], 0
+        config = tfds.ReadConfig(interleave_cycle_length=1)
+        dataset = builder.as_dataset(split=set_name, read_config=config, decoders={"image/encoded": tfds.decode.SkipDecoding()})
+        for raw, ex in zip(tf.data.TFRecordDataset(sorted(shards)).as_numpy_iterator(), tfds.as_numpy(dataset), strict=True):
+            n += 1
+            features = tf.train.Example.FromString(raw).features.feature
+            for k in names:
+                values = getattr(features[k], features[k].WhichOneof("kind")).value
+                read = ex[k].tolist() if hasattr(ex[k], "tolist") else ex[k]
+                if list(values) != (read if isinstance(read, list) else [read]):
+                    problems.append(f"record {n - 1}: {k} is {list(values)[:3]}, read as {read}")
+        report.problems(f"TFDS gives back every feature, split {set_name}", problems, f"{n} examples, {len(names)} features")
+
+
 PACKAGE_READER = """
 import json, sys
 from tfrecord.reader import tfrecord_loader
@@ -348,6 +406,7 @@ def main():
     ap.add_argument("--compression", choices=EXT, default="none")
     ap.add_argument("--set", action="append", help="check this set only (may be repeated); all sets by default")
     ap.add_argument("--skipped", type=int, default=0, help="images that convert was told to skip and named")
+    ap.add_argument("--boxes", action="store_true", help="the source is annotated with boxes: check those instead of folders")
     args = ap.parse_args()
     tf = tensorflow()
     report = Report()
@@ -355,6 +414,13 @@ def main():
     sets = {s: every[s] for s in (args.set or every) if s in every}
     if not sets or len(sets) < len(args.set or []):
         sys.exit(f"no shards of {args.set or 'any set'} in {args.out}; there are: {', '.join(every) or 'none'}")
+    if args.boxes:
+        report.run("the Object Detection API's features", check_boxes, tf, args.out, sets, args.compression)
+        if args.compression == "none":
+            report.run("index files", check_index, args.out, sets)
+            report.run("TFDS", check_tfds_features, tf, args.out, sets)
+        print(f"{report.failed} failed" if report.failed else "all passed")
+        sys.exit(1 if report.failed else 0)
     splits = split_folders(args.src)
     by_name, counts = check_records(report, tf, args.src, args.out, sets, args.compression, splits, args.skipped,
                                     whole=set(sets) == set(every))

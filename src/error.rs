@@ -81,6 +81,14 @@ pub enum ErrorKind {
         /// Why.
         detail: String,
     },
+    /// A list of images, or the annotations of images, cannot be understood.
+    #[error("{detail}")]
+    Annotations {
+        /// What is wrong, and in which line or with which id.
+        detail: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// A shard of a numbered set is not there, or counts contradict each other.
     #[error("{detail}")]
     MissingShard {
@@ -219,6 +227,7 @@ impl Error {
             ErrorKind::Schema { .. } => "schema",
             ErrorKind::Image(_) => "image",
             ErrorKind::Source { .. } => "source",
+            ErrorKind::Annotations { .. } => "annotations",
             ErrorKind::MissingShard { .. } => "missing_shard",
             ErrorKind::Metadata { .. } => "index",
             ErrorKind::Usage { .. } => "usage",
@@ -236,6 +245,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let text = match &self.0.kind {
             ErrorKind::Usage { hint, .. } => return hint.clone(),
+            ErrorKind::Annotations { hint, .. } => return Some(hint.clone()),
             ErrorKind::Frame(FrameError::Truncated { .. }) => {
                 "the file was cut or is still being written; copy it again, or save what is whole with `tfr repair`"
             }

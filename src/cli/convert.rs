@@ -14,25 +14,36 @@ use super::args::{Split, SplitParser};
 use super::output::{Output, count, human_bytes, shown, with_bar};
 use super::{BAD_DATA, Done, GOOD, interrupt};
 
-/// Turn a directory of images into TFRecord shards
+/// Turn a directory or a list of images into TFRecord shards
 #[derive(clap::Args)]
 #[command(after_help = "\
 SRC holds a folder of images for each class; or a folder for each split (train, val, valid, validation, test), which
-holds the class folders. JPEG and PNG files are stored as they are, byte for byte.
+holds the class folders. Or it is annotated: a list (.csv, .tsv, .jsonl), a COCO dataset or its .json, a VOC directory.
+JPEG and PNG files are stored as they are, byte for byte.
+
+A list has a column (a JSONL line, a key) `path`, the image below the list's folder; and it may have `label`, a class
+number or name; `text`, the class name; `split`, the set; `boxes`, a JSON list of {\"xmin\", \"ymin\", \"xmax\", \"ymax\",
+\"label\", \"text\"} in parts of the image's size, 0 to 1. Any further column becomes a feature of its name.
+COCO and VOC give image/object/bbox/{xmin,ymin,xmax,ymax} in parts of the image's size and
+image/object/class/{label,text}. The Object Detection API wants labels from 1: `--label-offset 1`. The corners of VOC
+are divided as they are, counting pixels from 1, as its own scripts do.
 
 Examples:
   tfr convert photos shards --shards 8
   tfr convert photos shards --split train=0.8,val=0.1,test=0.1
-  tfr convert photos shards --on-error skip --compression gzip")]
+  tfr convert photos shards --on-error skip --compression gzip
+  tfr convert photos.csv shards
+  tfr convert coco shards --label-offset 1
+  tfr convert photos shards --layout flat")]
 pub(super) struct Args {
-    /// The directory of images
+    /// The directory of images, or the list of them
     src: PathBuf,
     /// The directory for the shards; made where it is missing
     out: PathBuf,
     /// The name of the only set [default: train]
     #[arg(long, value_name = "NAME", conflicts_with = "split")]
     name: Option<String>,
-    /// How the folders are read
+    /// What SRC is; flat takes every image below it, without labels
     #[arg(long, value_enum, default_value = "auto")]
     layout: LayoutArg,
     /// Shards of each set: a number, or by set, such as train=8,val=1
@@ -41,13 +52,13 @@ pub(super) struct Args {
     /// The size of a shard; decides how many there are [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     shard_size: Option<u64>,
-    /// Sets and their shares of each class, such as train=0.8,val=0.2
+    /// Sets and their shares of each class (of all images, where they have none), such as train=0.8,val=0.2
     #[arg(long, value_name = "SHARES", value_parser = SplitParser)]
     split: Option<Split>,
     /// The seed of shuffle and split
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Keep the records sorted by path
+    /// Keep the records sorted by path, or in the list's order
     #[arg(long)]
     no_shuffle: bool,
     /// Class names in the order of their numbers, one a line
@@ -90,6 +101,11 @@ enum LayoutArg {
     Auto,
     Classes,
     Splits,
+    Flat,
+    Csv,
+    Jsonl,
+    Coco,
+    Voc,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -123,6 +139,11 @@ impl Args {
                 LayoutArg::Auto => Layout::Auto,
                 LayoutArg::Classes => Layout::Classes,
                 LayoutArg::Splits => Layout::Splits,
+                LayoutArg::Flat => Layout::Flat,
+                LayoutArg::Csv => Layout::Csv,
+                LayoutArg::Jsonl => Layout::Jsonl,
+                LayoutArg::Coco => Layout::Coco,
+                LayoutArg::Voc => Layout::Voc,
             },
             shards,
             split: self.split.clone().map(|s| s.0).unwrap_or_default(),
@@ -174,13 +195,16 @@ fn print(report: &ConvertReport, args: &Args, output: &Output) -> Result<(), tfr
             writeln!(out, "{set}: {}", count(*records, "record"))?;
         }
         let bytes = report.shards.iter().map(|s| s.bytes).sum();
+        let classes = match report.classes.len() as u64 {
+            0 => String::new(),
+            n => format!(" of {}", count(n, "class")),
+        };
         writeln!(
             out,
-            "{} in {} ({}) of {} written to {} in {:.2} s",
+            "{} in {} ({}){classes} written to {} in {:.2} s",
             count(report.records, "record"),
             count(report.shards.len() as u64, "shard"),
             human_bytes(bytes),
-            count(report.classes.len() as u64, "class"),
             shown(&args.out),
             report.seconds,
         )?;

@@ -5,16 +5,28 @@ use std::path::PathBuf;
 use crate::dataset::{Existing, ShardCount};
 use crate::record::Compression;
 
-/// How the folders of a source are read.
+/// What a source is, and how it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Layout {
-    /// Splits where every top-level folder is named as one and holds class folders, classes otherwise (the default).
+    /// Told by the source (the default): a file by its extension, a directory as COCO or VOC by what it holds; else as
+    /// splits where every top-level folder is named as one and holds class folders, else as classes. Never flat.
     #[default]
     Auto,
     /// `SRC/<class>/.../<image>`.
     Classes,
     /// `SRC/<split>/<class>/.../<image>`.
     Splits,
+    /// Every image below SRC, without labels.
+    Flat,
+    /// SRC is a table of images, a line each after the header line: `path`, `label`, `text`, `split`, `boxes` (JSON),
+    /// further features. Tabs between the cells where its name ends in `.tsv`.
+    Csv,
+    /// SRC is a list of images, a JSON object a line, with the keys of [`Csv`](Self::Csv)'s columns.
+    Jsonl,
+    /// SRC is a COCO `instances_*.json`, or the directory that holds it in `annotations/`.
+    Coco,
+    /// SRC is a Pascal VOC directory: `Annotations`, `JPEGImages`, `ImageSets/Main`.
+    Voc,
 }
 
 /// How each image is checked before it is stored.
@@ -62,26 +74,29 @@ pub enum Reencode {
 /// ```
 #[derive(Debug, Clone)]
 pub struct ConvertOptions {
-    /// The directory of images. The list that `tfr extract` writes at its top (`manifest.jsonl`, `manifest.csv`) is
-    /// passed over.
+    /// The directory of images, or the list of them. In a directory, the list that `tfr extract` writes at its top
+    /// (`manifest.jsonl`, `manifest.csv`) is passed over.
     pub src: PathBuf,
     /// The directory for the shards.
     pub out: PathBuf,
-    /// The name of the only set. Default: `train`. Not together with `split` or split folders.
+    /// The name of the only set. Default: `train`, or as the source calls it (COCO, VOC). Not together with `split`,
+    /// nor where the source names its sets.
     pub name: Option<String>,
-    /// How the folders are read.
+    /// What the source is.
     pub layout: Layout,
     /// Into how many shards each set goes.
     pub shards: ShardCount,
-    /// Sets and their shares of each class, such as `train` 0.8 and `val` 0.2. Default: no split.
+    /// Sets and their shares of each class (of all images, where these have no classes of their own), such as `train`
+    /// 0.8 and `val` 0.2. Default: no split.
     pub split: Vec<(String, f64)>,
     /// The seed of shuffle and split. Default: 0.
     pub seed: u64,
-    /// Whether the records are shuffled. Default: they are. If not, they are sorted by path.
+    /// Whether the records are shuffled. Default: they are. If not, they are sorted by path, or in the list's order.
     pub shuffle: bool,
-    /// A file of class names in the order of their numbers. Default: the class folders, sorted by bytes.
+    /// A file of class names in the order of their numbers. Default: the classes of the source, numbered as it says (a
+    /// list's numeric labels, COCO's order of categories) or sorted by bytes.
     pub labels: Option<PathBuf>,
-    /// The number of the first class. Default: 0.
+    /// The number of the first class. Default: 0. Detection models mostly want 1.
     pub label_offset: i64,
     /// The shards' compression. Default: none.
     pub compression: Compression,

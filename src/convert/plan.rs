@@ -57,7 +57,11 @@ impl PlannedSet {
         // Shards whose pictures were checked less are not to pass for checked ones.
         stamp.update(format!("{:?}", options.verify));
         for file in &self.files {
-            plan.update(format!("{}\0{}\0{}\n", file.path, file.class, file.size));
+            let class = file.class.map_or(String::new(), |class| class.to_string());
+            plan.update(format!("{}\0{class}\0{}\n", file.path, file.size));
+            if let Some(notes) = &file.notes {
+                plan.update(format!("{notes:?}\n"));
+            }
             stamp.update(file.modified.to_le_bytes());
         }
         (hex(&plan.finalize()), hex(&stamp.finalize()[..8]))
@@ -66,23 +70,26 @@ impl PlannedSet {
 
 /// Deals the files of a source to sets, and each set's to shards.
 pub(super) fn plan(source: &mut Source, options: &ConvertOptions) -> Result<Vec<PlannedSet>> {
-    let has_folders = source.splits.iter().any(|(name, _)| name.is_some());
-    if has_folders && (options.name.is_some() || !options.split.is_empty()) {
+    let named = source.sets.iter().filter(|(name, _)| name.is_some()).count();
+    let name_left = source.sets.len() > named;
+    if named > 0 && (!options.split.is_empty() || options.name.is_some() && !name_left) {
         return Err(Error::usage_hint(
-            "the source has split folders, which name the sets themselves",
-            "leave out the name and the split, or read the folders as classes with `--layout classes`",
+            "the source names its sets itself",
+            "leave out the name and the split; split folders are read as classes with `--layout classes`",
         ));
     }
     if options.name.is_some() && !options.split.is_empty() {
         return Err(Error::usage("a name for the only set and a split into several exclude each other"));
     }
     let mut named = Vec::new();
-    for (name, files) in std::mem::take(&mut source.splits) {
+    for (name, files) in std::mem::take(&mut source.sets) {
         match name.or_else(|| options.name.clone()) {
             None if !options.split.is_empty() => {
                 named.extend(split(files, options, source.classes.len(), &mut source.warnings));
             }
-            name => named.push((name.unwrap_or_else(|| "train".to_owned()), files)),
+            name => {
+                named.push((name.unwrap_or_else(|| source.name.clone().unwrap_or_else(|| "train".to_owned())), files))
+            }
         }
     }
     let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
@@ -102,18 +109,19 @@ pub(super) fn plan(source: &mut Source, options: &ConvertOptions) -> Result<Vec<
     Ok(sets.collect())
 }
 
-/// Splits each class by the shares, to within one image; sorted by path again.
+/// Splits each class by the shares, to within one image, and the images without a class; in the source's order again.
 fn split(
     files: Vec<SourceFile>,
     options: &ConvertOptions,
     classes: usize,
     warnings: &mut Vec<String>,
 ) -> Vec<(String, Vec<SourceFile>)> {
-    let mut sets: Vec<(String, Vec<SourceFile>)> =
+    let mut sets: Vec<(String, Vec<(usize, SourceFile)>)> =
         options.split.iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
-    let mut by_class: Vec<Vec<SourceFile>> = vec![Vec::new(); classes];
-    for file in files {
-        by_class[file.class as usize].push(file);
+    // The last group is that of the images without a class.
+    let mut by_class: Vec<Vec<(usize, SourceFile)>> = (0..=classes).map(|_| Vec::new()).collect();
+    for (at, file) in files.into_iter().enumerate() {
+        by_class[file.class.map_or(classes, |class| class as usize)].push((at, file));
     }
     for (class, mut members) in by_class.into_iter().enumerate() {
         random::shuffle(&mut members, options.seed, &format!("split {class}"));
@@ -124,13 +132,14 @@ fn split(
             start = end;
         }
     }
-    for (name, files) in &mut sets {
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut in_order = |(name, mut files): (String, Vec<(usize, SourceFile)>)| {
+        files.sort_unstable_by_key(|(at, _)| *at);
         if files.is_empty() {
             warnings.push(format!("the split leaves the set '{name}' without images"));
         }
-    }
-    sets
+        (name, files.into_iter().map(|(_, file)| file).collect())
+    };
+    sets.into_iter().map(&mut in_order).collect()
 }
 
 #[cfg(test)]
@@ -142,13 +151,14 @@ mod tests {
         let files = counts.iter().enumerate().flat_map(|(class, &n)| {
             (0..n).map(move |i| SourceFile {
                 path: format!("{class}/{i:03}").into(),
-                class: class as u32,
+                class: Some(class as u32),
                 size: 10,
                 modified: 0,
+                notes: None,
             })
         });
         Source {
-            splits: vec![(None, files.collect())],
+            sets: vec![(None, files.collect())],
             classes: (0..counts.len()).map(|c| c.to_string()).collect(),
             ..Source::default()
         }
@@ -185,7 +195,7 @@ mod tests {
         assert_eq!(sets.iter().map(|s| s.files.len()).sum::<usize>(), 150);
         for (set, (_, share)) in sets.iter().zip(split) {
             for (class, n) in [95.0, 48.0, 7.0].into_iter().enumerate() {
-                let there = set.files.iter().filter(|f| f.class == class as u32).count() as f64;
+                let there = set.files.iter().filter(|f| f.class == Some(class as u32)).count() as f64;
                 assert!((there - n * share).abs() <= 1.0, "{} of class {class}: {there}", set.name);
             }
         }
@@ -197,7 +207,7 @@ mod tests {
         let both = ConvertOptions { split, name: Some("x".into()), ..options() };
         assert!(plan(&mut source(&[1]), &both).is_err());
         let mut folders = source(&[1]);
-        folders.splits[0].0 = Some("train".into());
+        folders.sets[0].0 = Some("train".into());
         assert!(plan(&mut folders, &ConvertOptions { name: Some("x".into()), ..options() }).is_err());
         let unknown = ConvertOptions { shards: "tarin=2".parse().unwrap(), ..options() };
         assert!(plan(&mut source(&[1]), &unknown).unwrap_err().hint().unwrap().contains("train"));

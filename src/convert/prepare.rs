@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::options::{ConvertOptions, Reencode, Verify};
-use super::source::SourceFile;
+use super::source::{BOX_FEATURES, Objects, SourceFile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::example::{ExampleBuilder, hex};
 use crate::image::{self, Channels, DecodeOptions, Decoder, Format, ImageBuf, ImageError, Limits, Probe};
@@ -19,6 +19,7 @@ const START_LEN: u64 = 64 << 10;
 /// Prepares files; one a thread.
 pub(super) struct Preparer<'a> {
     options: &'a ConvertOptions,
+    root: &'a Path,
     classes: &'a [String],
     decoder: Decoder,
     gray: Decoder,
@@ -26,39 +27,66 @@ pub(super) struct Preparer<'a> {
 }
 
 impl<'a> Preparer<'a> {
-    pub(super) fn new(options: &'a ConvertOptions, classes: &'a [String]) -> Result<Self> {
+    pub(super) fn new(options: &'a ConvertOptions, root: &'a Path, classes: &'a [String]) -> Result<Self> {
         let decoder = Decoder::new(DecodeOptions::default())?;
         let gray = Decoder::new(DecodeOptions { channels: Channels::Gray, ..DecodeOptions::default() })?;
-        Ok(Preparer { options, classes, decoder, gray, pixels: ImageBuf::empty() })
+        Ok(Preparer { options, root, classes, decoder, gray, pixels: ImageBuf::empty() })
     }
 
     /// The serialised Example of a file. Its error names the file.
     pub(super) fn prepare(&mut self, file: &SourceFile) -> Result<Vec<u8>> {
-        let path = self.options.src.join(&*file.path);
+        let path = self.root.join(&*file.path);
         self.example(file, &path).map_err(|e| e.at_path(&path))
     }
 
     fn example(&mut self, file: &SourceFile, path: &Path) -> Result<Vec<u8>> {
         let bytes = read(file, path)?;
-        let (bytes, probe) = self.image(bytes)?;
-        let class = self.classes.get(file.class as usize).map(String::as_str).unwrap_or_default();
+        let notes = file.notes.as_deref();
+        let (bytes, probe) = self.image(bytes, notes.and_then(|n| n.size))?;
         let sha256 = hex(&Sha256::digest(&bytes));
-        Ok(ExampleBuilder::new()
+        let filename = notes.and_then(|n| n.filename.as_ref()).unwrap_or(&file.path);
+        let mut example = ExampleBuilder::new()
             .int64("image/channels", probe.channels as i64)
-            .int64("image/class/label", i64::from(file.class) + self.options.label_offset)
-            .text("image/class/text", class)
             .text("image/colorspace", probe.colorspace.name())
             .bytes("image/encoded", &bytes)
-            .text("image/filename", &*file.path)
+            .text("image/filename", &**filename)
             .text("image/format", probe.format.to_string())
             .int64("image/height", probe.height as i64)
             .text("image/key/sha256", sha256)
-            .int64("image/width", probe.width as i64)
-            .encode())
+            .int64("image/width", probe.width as i64);
+        if let Some(class) = file.class {
+            example =
+                example.int64("image/class/label", self.label(class)).text("image/class/text", self.class_name(class));
+        }
+        if let Some(objects) = notes.and_then(|n| n.objects.as_ref()) {
+            example = self.add_objects(example, objects);
+        }
+        for (name, values) in notes.iter().flat_map(|n| &n.features) {
+            example = example.values(&**name, values);
+        }
+        Ok(example.encode())
     }
 
-    /// Checks the image; the bytes to store, and what their header says.
-    fn image(&mut self, bytes: Vec<u8>) -> Result<(Vec<u8>, Probe)> {
+    fn add_objects<'e>(&'e self, mut example: ExampleBuilder<'e>, objects: &Objects) -> ExampleBuilder<'e> {
+        for (at, name) in BOX_FEATURES.into_iter().enumerate() {
+            example = example.floats(name, objects.boxes.iter().map(|b| b[at]));
+        }
+        let Some(classes) = &objects.classes else { return example };
+        example
+            .int64s("image/object/class/label", classes.iter().map(|class| self.label(*class)))
+            .bytes_list("image/object/class/text", classes.iter().map(|class| self.class_name(*class).as_bytes()))
+    }
+
+    fn label(&self, class: u32) -> i64 {
+        i64::from(class) + self.options.label_offset
+    }
+
+    fn class_name(&self, class: u32) -> &str {
+        self.classes.get(class as usize).map(String::as_str).unwrap_or_default()
+    }
+
+    /// Checks the image, also against the size that is annotated; the bytes to store, and what their header says.
+    fn image(&mut self, bytes: Vec<u8>, annotated: Option<[u32; 2]>) -> Result<(Vec<u8>, Probe)> {
         let limits = Limits::default();
         let format = image::sniff(&bytes).ok_or_else(|| unknown(&bytes))?;
         if !matches!(format, Format::Jpeg | Format::Png) {
@@ -70,6 +98,7 @@ impl<'a> Preparer<'a> {
                 }));
             }
             let mut pixels = image::decode_any(&bytes, &limits)?;
+            check_size([pixels.shape().height, pixels.shape().width], annotated)?;
             if let Some(side) = self.options.resize_shorter
                 && pixels.shape().height.min(pixels.shape().width) > side
             {
@@ -89,6 +118,7 @@ impl<'a> Preparer<'a> {
                 offset: None,
             })?,
         };
+        check_size([probe.height, probe.width], annotated)?;
         match self.options.resize_shorter {
             Some(side) if probe.height.min(probe.width) > side => {
                 let pixels = self.all_channels(&bytes)?;
@@ -141,6 +171,17 @@ fn read(source: &SourceFile, path: &Path) -> Result<Vec<u8>> {
         return Err(io(io::Error::new(io::ErrorKind::FileTooLarge, "the file is over the 2 GiB that a record holds")));
     }
     Ok(bytes)
+}
+
+/// Boxes in pixels of another image would be boxes of nothing.
+fn check_size(real: [usize; 2], annotated: Option<[u32; 2]>) -> Result<()> {
+    let Some(annotated) = annotated.map(|size| size.map(|side| side as usize)).filter(|size| *size != real) else {
+        return Ok(());
+    };
+    let [height, width] = annotated;
+    let turned = if real == [width, height] { ": was it annotated as its EXIF orientation turns it?" } else { "" };
+    let detail = format!("annotated as {width}x{height}, the image is {}x{}{turned}", real[1], real[0]);
+    Err(Error::new(ErrorKind::Source { detail }))
 }
 
 fn unknown(bytes: &[u8]) -> Error {

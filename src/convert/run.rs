@@ -15,7 +15,7 @@ use super::options::{ConvertOptions, OnError};
 use super::plan::{PlannedSet, plan};
 use super::prepare::Preparer;
 use super::source::{SourceFile, scan};
-use crate::dataset::{Manifest, SetWriter, ShardSummary, labels, lock_dir, tfds};
+use crate::dataset::{FeatureEntry, Manifest, SetWriter, ShardSummary, labels, lock_dir, tfds};
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::job::{Counter, Job};
 use crate::record::Compression;
@@ -63,7 +63,7 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// Converts a directory of images to shards. Progress counts source bytes.
+/// Converts a directory of images, or a list of them, to shards. Progress counts source bytes.
 ///
 /// The shards' bytes depend on the sources and the options alone, not on the number of threads or on how often the run
 /// was interrupted and resumed. A shard has its final name only when it is whole.
@@ -76,7 +76,11 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
     let start = Instant::now();
     check_places(&options.src, &options.out)?;
     let given = options.labels.as_deref().map(labels::read_labels).transpose()?;
-    let mut source = scan(&options.src, options.layout, given)?;
+    let mut source = scan(options, given)?;
+    let (features, missing) = source.features();
+    if options.compression == Compression::None {
+        source.warnings.extend(missing);
+    }
     let sets = plan(&mut source, options)?;
     if sets.iter().all(|set| set.files.is_empty()) && source.bad.is_empty() {
         return Err(Error::usage(format!("there are no images in {}", options.src.display())));
@@ -89,13 +93,15 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
     let run = Run {
         options,
         job,
+        root: &source.root,
         classes: &source.classes,
+        features,
         pool: job.pool()?,
         done: job.counter(total),
         skipped: Mutex::new(BTreeSet::new()),
     };
     for (path, reason) in source.bad {
-        let error = Error::new(ErrorKind::Source { detail: reason.clone() }).at_path(&options.src.join(&path));
+        let error = Error::new(ErrorKind::Source { detail: reason.clone() }).at_path(&source.root.join(&path));
         run.skip_or_fail(Skipped { path, reason }, error)?;
     }
     let mut report = ConvertReport { warnings: source.warnings, ..Default::default() };
@@ -147,6 +153,12 @@ fn check_labels(options: &ConvertOptions, manifest: &Manifest, classes: &[String
             format!("use the same numbers with `--labels {}`, or choose another directory", path.display()),
         ));
     }
+    if !manifest.sets.is_empty() && manifest.classes.is_empty() != classes.is_empty() {
+        return Err(Error::usage_hint(
+            format!("the sets in {} and the source do not both have classes", options.out.display()),
+            "choose another directory",
+        ));
+    }
     if !manifest.classes.is_empty() && manifest.label_offset != options.label_offset {
         return Err(Error::usage_hint(
             format!("the sets in {} have the label offset {}", options.out.display(), manifest.label_offset),
@@ -159,7 +171,9 @@ fn check_labels(options: &ConvertOptions, manifest: &Manifest, classes: &[String
 struct Run<'a> {
     options: &'a ConvertOptions,
     job: &'a Job<'a>,
+    root: &'a Path,
     classes: &'a [String],
+    features: Option<Vec<FeatureEntry>>,
     pool: rayon::ThreadPool,
     done: Counter<'a>,
     skipped: Mutex<BTreeSet<Skipped>>,
@@ -181,7 +195,9 @@ impl Run<'_> {
         match written {
             Ok(written) => {
                 // Before the first set is in the manifest: its labels are nothing without their numbers.
-                labels::write_classes(&self.options.out, self.classes, self.options.label_offset)?;
+                let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
+                let classes = (self.classes, self.options.label_offset);
+                labels::write_shared(&self.options.out, classes, self.features.as_deref(), &names)?;
                 writers.into_iter().zip(written).map(|(writer, shards)| writer.finish(shards)).collect()
             }
             Err(e) => {
@@ -256,15 +272,15 @@ impl Run<'_> {
     }
 
     fn prepare(&self, files: &[SourceFile]) -> Vec<Result<Vec<u8>>> {
-        let preparer = || Preparer::new(self.options, self.classes);
+        let preparer = || Preparer::new(self.options, self.root, self.classes);
         files
             .par_iter()
             .map_init(preparer, |preparer, file| match preparer {
                 Ok(ready) => catch_unwind(AssertUnwindSafe(|| ready.prepare(file))).unwrap_or_else(|_| {
                     // What it has kept of the picture may be anything.
-                    *preparer = Preparer::new(self.options, self.classes);
+                    *preparer = Preparer::new(self.options, self.root, self.classes);
                     let detail = "while reading a picture, which is not stored".to_owned();
-                    Err(Error::new(ErrorKind::Panic { detail }).at_path(&self.options.src.join(&*file.path)))
+                    Err(Error::new(ErrorKind::Panic { detail }).at_path(&self.root.join(&*file.path)))
                 }),
                 Err(e) => Err(e.clone()),
             })
@@ -306,7 +322,7 @@ mod tests {
         let files: Vec<SourceFile> = [1, 1, WINDOW_BYTES, 1, WINDOW_BYTES * 3, 1]
             .into_iter()
             .chain(std::iter::repeat_n(10, 200))
-            .map(|size| SourceFile { path: "x".into(), class: 0, size, modified: 0 })
+            .map(|size| SourceFile { path: "x".into(), class: None, size, modified: 0, notes: None })
             .collect();
         let windows = windows(&files);
         assert_eq!(windows[..4], [0..2, 2..3, 3..4, 4..5]);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::manifest::Manifest;
+use super::manifest::{FeatureEntry, Manifest};
 use super::shard_writer::write_atomically;
 use crate::error::{Error, Result};
 
@@ -36,9 +36,19 @@ fn write_labels(dir: &Path, classes: &[String], offset: i64) -> Result<()> {
     write_atomically(&dir.join("labels.pbtxt"), items.collect::<String>().as_bytes())
 }
 
-/// Writes the classes of a directory of sets: into its manifest, and as [`write_labels`] does.
-pub(crate) fn write_classes(dir: &Path, classes: &[String], offset: i64) -> Result<()> {
+/// Writes what all sets of a directory share, before the sets of these names are in its manifest: the classes, there and as
+/// [`write_labels`] does, and the features of every record.
+pub(crate) fn write_shared(
+    dir: &Path,
+    (classes, offset): (&[String], i64),
+    features: Option<&[FeatureEntry]>,
+    names: &[&str],
+) -> Result<()> {
     let mut manifest = Manifest::read(dir)?.unwrap_or_default();
+    manifest.features = manifest.shared_features(features, names);
+    if classes.is_empty() {
+        return manifest.write(dir);
+    }
     manifest.classes = classes.to_vec();
     manifest.label_offset = offset;
     manifest.write(dir)?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::example::hex;
+use crate::example::{Kind, hex};
 
 /// The file's name in the directory of the shards.
 pub(crate) const MANIFEST_NAME: &str = "manifest.json";
@@ -30,6 +30,21 @@ pub struct Manifest {
     /// The number of the first class.
     #[serde(default)]
     pub label_offset: i64,
+    /// The features of every record besides the image's own. `None`: `image/class/label` and `image/class/text`, if
+    /// there are classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Vec<FeatureEntry>>,
+}
+
+/// A feature that every record of a directory has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeatureEntry {
+    /// Its name.
+    pub name: String,
+    /// The kind of its values.
+    pub kind: Kind,
+    /// Whether records have other than one value of it.
+    pub list: bool,
 }
 
 /// One set.
@@ -63,7 +78,15 @@ pub struct ShardEntry {
 
 impl Default for Manifest {
     fn default() -> Self {
-        Manifest { version: 1, sets: BTreeMap::new(), classes: Vec::new(), label_offset: 0 }
+        Manifest { version: 1, sets: BTreeMap::new(), classes: Vec::new(), label_offset: 0, features: None }
+    }
+}
+
+impl FeatureEntry {
+    /// Those that give an image its class.
+    pub(crate) fn of_class() -> Vec<Self> {
+        let class = [("image/class/label", Kind::Int64), ("image/class/text", Kind::Bytes)];
+        class.map(|(name, kind)| FeatureEntry { name: name.into(), kind, list: false }).into()
     }
 }
 
@@ -91,6 +114,33 @@ impl Manifest {
         let mut text = serde_json::to_string_pretty(self).map_err(|e| Error::metadata(&path, e.to_string()))?;
         text.push('\n');
         super::shard_writer::write_atomically(&path, text.as_bytes())
+    }
+
+    /// The features of every record besides the image's own.
+    pub(crate) fn record_features(&self) -> Vec<FeatureEntry> {
+        match &self.features {
+            Some(features) => features.clone(),
+            None if self.classes.is_empty() => Vec::new(),
+            None => FeatureEntry::of_class(),
+        }
+    }
+
+    /// The features of every record, once the sets of these `names` are written whose records have `ours`.
+    pub(crate) fn shared_features(&self, ours: Option<&[FeatureEntry]>, names: &[&str]) -> Option<Vec<FeatureEntry>> {
+        let replaces_all = self.sets.keys().all(|set| names.contains(&set.as_str()));
+        match (ours, &self.features) {
+            (None, None) => None,
+            (ours, _) if replaces_all => ours.map(<[_]>::to_vec),
+            (ours, theirs) => {
+                let class = FeatureEntry::of_class();
+                let (ours, theirs) = (ours.unwrap_or(&class), theirs.as_deref().unwrap_or(&class));
+                let in_both = ours.iter().filter_map(|entry| {
+                    let other = theirs.iter().find(|other| (&other.name, other.kind) == (&entry.name, entry.kind))?;
+                    Some(FeatureEntry { list: entry.list || other.list, ..entry.clone() })
+                });
+                Some(in_both.collect())
+            }
+        }
     }
 
     /// The entry of the shard with this file name.

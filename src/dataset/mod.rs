@@ -11,7 +11,7 @@ mod shares;
 pub(crate) mod tfds;
 
 pub use index::{Span, build_index, idx_path, read_idx, write_idx};
-pub use manifest::{Manifest, SetEntry, ShardEntry, fingerprint};
+pub use manifest::{FeatureEntry, Manifest, SetEntry, ShardEntry, fingerprint};
 pub(crate) use names::{IMAGE_LISTS, shard_stem};
 pub use names::{NumberedName, is_shard_name, shard_file_name};
 pub use paths::{ResolvedSets, ShardSet, resolve};

@@ -9,20 +9,21 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::labels::lines;
-use super::manifest::{Manifest, SetEntry};
+use super::manifest::{FeatureEntry, Manifest, SetEntry};
 use super::shard_writer::write_atomically;
 use crate::error::{Error, Result};
+use crate::example::Kind;
 
 const INFO_NAME: &str = "dataset_info.json";
 const FEATURES_NAME: &str = "features.json";
 const NAMES_SUFFIX: &str = ".labels.txt";
-const NAMES_NAME: &str = "image.class.label.labels.txt";
+/// The features that hold class numbers, and the files of their names.
+const IMAGE_CLASS: (&str, &str) = ("image/class/label", "image.class.label.labels.txt");
+const OBJECT_CLASS: (&str, &str) = ("image/object/class/label", "image.object.class.label.labels.txt");
 
-/// The features that [`write_tfds`] describes.
-pub(crate) const FEATURES: [&str; 10] = [
+/// The features of an image itself, which [`write_tfds`] describes with those that the manifest lists.
+pub(crate) const IMAGE_FEATURES: [&str; 8] = [
     "image/channels",
-    "image/class/label",
-    "image/class/text",
     "image/colorspace",
     "image/encoded",
     "image/filename",
@@ -37,17 +38,25 @@ pub(crate) const FEATURES: [&str; 10] = [
 pub(crate) fn write_tfds(dir: &Path, manifest: &Manifest, ours: bool) -> Result<bool> {
     let sets = readable_sets(manifest);
     if sets.is_empty() {
-        for name in [INFO_NAME, FEATURES_NAME, NAMES_NAME].into_iter().filter(|_| ours) {
+        for name in [INFO_NAME, FEATURES_NAME, IMAGE_CLASS.1, OBJECT_CLASS.1].into_iter().filter(|_| ours) {
             remove_if_there(&dir.join(name))?;
         }
         return Ok(false);
     }
-    write_json(&dir.join(INFO_NAME), &dataset_info(&dataset_name(dir), &sets))?;
-    write_json(&dir.join(FEATURES_NAME), &features(manifest))?;
+    let described = manifest.record_features();
+    let has = |name: &str| described.iter().any(|f| f.name == name);
+    write_json(&dir.join(INFO_NAME), &dataset_info(&dataset_name(dir), has(IMAGE_CLASS.0), &sets))?;
+    write_json(&dir.join(FEATURES_NAME), &features(manifest, &described))?;
     // TFDS takes labels from 0 and drops blank lines: numbers below the offset need a name that is not blank.
     let placeholders: Vec<String> = (0..manifest.label_offset).map(|i| format!("__unused_{i}__")).collect();
-    let names = placeholders.iter().chain(&manifest.classes).map(String::as_str);
-    write_atomically(&dir.join(NAMES_NAME), lines(names).as_bytes())?;
+    let names = lines(placeholders.iter().chain(&manifest.classes).map(String::as_str));
+    for (feature, file) in [IMAGE_CLASS, OBJECT_CLASS] {
+        if has(feature) {
+            write_atomically(&dir.join(file), names.as_bytes())?;
+        } else if ours {
+            remove_if_there(&dir.join(file))?;
+        }
+    }
     Ok(true)
 }
 
@@ -170,51 +179,77 @@ fn splits(dataset: &str, sets: &[(&String, &SetEntry)]) -> Value {
     splits.collect()
 }
 
-fn dataset_info(name: &str, sets: &[(&String, &SetEntry)]) -> Value {
-    json!({
+fn dataset_info(name: &str, labelled: bool, sets: &[(&String, &SetEntry)]) -> Value {
+    let mut info = json!({
         "name": name,
         "version": "1.0.0",
         "fileFormat": "tfrecord",
-        "supervisedKeys": {"tuple": {"items": [{"featureKey": "image/encoded"}, {"featureKey": "image/class/label"}]}},
         "splits": splits(name, sets),
-    })
+    });
+    if labelled {
+        let items = json!([{"featureKey": "image/encoded"}, {"featureKey": IMAGE_CLASS.0}]);
+        info["supervisedKeys"] = json!({"tuple": {"items": items}});
+    }
+    info
 }
 
-fn features(manifest: &Manifest) -> Value {
+fn features(manifest: &Manifest, described: &[FeatureEntry]) -> Value {
     let class = |name: &str| format!("tensorflow_datasets.core.features.{name}");
-    let scalar = || {
+    let scalar = |dtype: &str| {
         json!({
             "pythonClassName": class("scalar.Scalar"),
-            "tensor": {"shape": {}, "dtype": "int64", "encoding": "none"},
+            "tensor": {"shape": {}, "dtype": dtype, "encoding": "none"},
         })
     };
     let text = || json!({"pythonClassName": class("text_feature.Text"), "text": {}});
     // The last dimension makes TFDS decode every image to three channels, gray and RGBA ones too. Its bytes tell JPEG
     // from PNG, so no encoding is declared.
     let image = json!({"shape": {"dimensions": ["-1", "-1", "3"]}, "dtype": "uint8"});
-    let classes = manifest.classes.len() as i64 + manifest.label_offset;
-    json!({
-        "pythonClassName": class("features_dict.FeaturesDict"),
-        "featuresDict": {"features": {
-            "image/channels": scalar(),
-            "image/class/label": {
-                "pythonClassName": class("class_label_feature.ClassLabel"),
-                "classLabel": {"numClasses": classes.to_string()},
-            },
-            "image/class/text": text(),
-            "image/colorspace": text(),
-            "image/encoded": {"pythonClassName": class("image_feature.Image"), "image": image},
-            "image/filename": text(),
-            "image/format": text(),
-            "image/height": scalar(),
-            "image/key/sha256": text(),
-            "image/width": scalar(),
-        }},
-    })
+    let mut features = json!({
+        "image/channels": scalar("int64"),
+        "image/colorspace": text(),
+        "image/encoded": {"pythonClassName": class("image_feature.Image"), "image": image},
+        "image/filename": text(),
+        "image/format": text(),
+        "image/height": scalar("int64"),
+        "image/key/sha256": text(),
+        "image/width": scalar("int64"),
+    });
+    let label = || {
+        let classes = manifest.classes.len() as i64 + manifest.label_offset;
+        json!({
+            "pythonClassName": class("class_label_feature.ClassLabel"),
+            "classLabel": {"numClasses": classes.to_string()},
+        })
+    };
+    let list = |dtype: &str| {
+        json!({
+            "pythonClassName": class("tensor_feature.Tensor"),
+            "tensor": {"shape": {"dimensions": ["-1"]}, "dtype": dtype, "encoding": "none"},
+        })
+    };
+    for feature in described {
+        features[&feature.name] = match (feature.kind, feature.list) {
+            _ if feature.name == IMAGE_CLASS.0 => label(),
+            _ if feature.name == OBJECT_CLASS.0 => json!({
+                "pythonClassName": class("sequence_feature.Sequence"),
+                "sequence": {"feature": label(), "length": "-1"},
+            }),
+            (Kind::Bytes, false) => text(),
+            (Kind::Bytes, true) => list("string"),
+            (Kind::Float, false) => scalar("float32"),
+            (Kind::Float, true) => list("float32"),
+            (Kind::Int64, false) => scalar("int64"),
+            (Kind::Int64, true) => list("int64"),
+        };
+    }
+    json!({"pythonClassName": class("features_dict.FeaturesDict"), "featuresDict": {"features": features}})
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::dataset::ShardEntry;
 
@@ -240,9 +275,28 @@ mod tests {
         assert_eq!(info["splits"][0]["shardLengths"], json!(["7"]));
         let features: Value = serde_json::from_str(&read(FEATURES_NAME)).unwrap();
         let described = features["featuresDict"]["features"].as_object().unwrap();
-        assert_eq!(described.keys().map(String::as_str).collect::<Vec<_>>(), FEATURES);
+        let expected = IMAGE_FEATURES.into_iter().chain(["image/class/label", "image/class/text"]).collect();
+        assert_eq!(described.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected);
         assert_eq!(features["featuresDict"]["features"]["image/class/label"]["classLabel"]["numClasses"], "3");
-        assert_eq!(read(NAMES_NAME), "__unused_0__\na\nb\n");
+        assert_eq!(read(IMAGE_CLASS.1), "__unused_0__\na\nb\n");
+    }
+
+    #[test]
+    fn features_are_those_of_the_manifest() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let entry = |name: &str, kind, list| FeatureEntry { name: name.into(), kind, list };
+        let described = vec![entry(OBJECT_CLASS.0, Kind::Int64, true), entry("score", Kind::Float, false)];
+        let shard = "train-00000-of-00001.tfrecord";
+        write_tfds(dir, &manifest(shard, 7), false).unwrap();
+        write_tfds(dir, &Manifest { features: Some(described), ..manifest(shard, 7) }, true).unwrap();
+        let read = |name: &str| serde_json::from_slice::<Value>(&fs::read(dir.join(name)).unwrap()).unwrap();
+        let features = &read(FEATURES_NAME)["featuresDict"]["features"];
+        assert_eq!(features["score"]["tensor"]["dtype"], "float32");
+        assert_eq!(features[OBJECT_CLASS.0]["sequence"]["feature"]["classLabel"]["numClasses"], "3");
+        assert_eq!(features.get(IMAGE_CLASS.0), None);
+        assert_eq!(read(INFO_NAME).get("supervisedKeys"), None);
+        assert!(dir.join(OBJECT_CLASS.1).exists() && !dir.join(IMAGE_CLASS.1).exists());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::values::Values;
 use super::wire::{put_varint, varint_len};
 
 /// Builds a serialised `tf.train.Example`.
@@ -82,6 +83,15 @@ impl<'a> ExampleBuilder<'a> {
     /// Sets a feature of floats.
     pub fn floats(self, key: impl Into<Cow<'a, str>>, values: impl IntoIterator<Item = f32>) -> Self {
         self.set(key, List::Float(values.into_iter().collect()))
+    }
+
+    /// Sets a feature to values of whatever kind they have.
+    pub fn values(self, key: impl Into<Cow<'a, str>>, values: &'a Values) -> Self {
+        match values {
+            Values::Bytes(values) => self.bytes_list(key, values.iter()),
+            Values::Float(values) => self.floats(key, values.iter().copied()),
+            Values::Int64(values) => self.int64s(key, values.iter().copied()),
+        }
     }
 
     fn set(mut self, key: impl Into<Cow<'a, str>>, list: List<'a>) -> Self {
@@ -203,5 +213,7 @@ mod tests {
         let a = ExampleBuilder::new().int64("b", 1).int64("a", 2).encode();
         let b = ExampleBuilder::new().int64("a", 2).int64("b", 1).encode();
         assert_eq!(a, b);
+        let values = [Values::Int64(vec![1]), Values::Int64(vec![2])];
+        assert_eq!(a, ExampleBuilder::new().values("b", &values[0]).values("a", &values[1]).encode());
     }
 }

@@ -1,6 +1,7 @@
 //! `tf.train.Example` and `tf.train.SequenceExample`: the generated types, a view that copies nothing, a builder that
 //! gives equal bytes for equal input, columns of features, JSON, schemas.
 
+mod base64;
 mod builder;
 mod columns;
 mod filter;
@@ -18,6 +19,7 @@ pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/tensorflow.rs"));
 }
 
+pub(crate) use base64::from_base64;
 pub use builder::ExampleBuilder;
 pub(crate) use columns::Row;
 pub use columns::{Column, ColumnLayout, ColumnSpec, ExampleParser};

@@ -6,7 +6,8 @@ use super::wire::{Fields, Value, varint};
 use crate::error::{Error, Result};
 
 /// The kind of a feature's list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Byte strings.
     Bytes,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::plan::PlannedSet;
 use super::write::Inputs;
 use crate::dataset::labels::{self, LABELS_NAME};
-use crate::dataset::{Manifest, tfds};
+use crate::dataset::{FeatureEntry, Manifest, tfds};
 use crate::error::{Error, ErrorClass, Result};
 use crate::example::ExampleView;
 use crate::inspect::metadata::{Classes, dir_of};
@@ -16,8 +16,10 @@ use crate::record::Compression;
 pub(super) struct Beside {
     classes: Option<Classes>,
     /// The files by which TFDS knows the features; empty where there are none, or different ones.
-    features: BTreeMap<String, Vec<u8>>,
-    /// A directory with those.
+    files: BTreeMap<String, Vec<u8>>,
+    /// What the manifests say of the features of every record.
+    features: Option<Vec<FeatureEntry>>,
+    /// A directory with those files.
     dir: PathBuf,
 }
 
@@ -34,10 +36,13 @@ impl Beside {
                 found => found?,
             });
         }
-        let features = shards.keys().map(|dir| tfds::feature_files(dir)).collect::<Result<Vec<_>>>()?;
+        let files = shards.keys().map(|dir| tfds::feature_files(dir)).collect::<Result<Vec<_>>>()?;
+        let manifests = shards.keys().map(|dir| Manifest::read(dir).map(|m| m.and_then(|m| m.features)));
+        let features = manifests.collect::<Result<Vec<_>>>()?;
         Ok(Beside {
             classes: agreed(classes, "name different classes: class names are left out", warnings),
-            features: agreed(features, "have different TFDS metadata, which are left out", warnings),
+            files: agreed(files, "have different TFDS metadata, which are left out", warnings),
+            features: agreed(features, "list different features, which are left out of the manifest", warnings),
             dir: shards.keys().next().map(|dir| dir.to_path_buf()).unwrap_or_default(),
         })
     }
@@ -58,12 +63,22 @@ impl Beside {
         Ok(())
     }
 
-    /// Writes the classes, which all sets of the directory share.
-    pub(super) fn write_classes(&self, out: &Path) -> Result<()> {
-        match &self.classes {
-            Some(classes) => labels::write_classes(out, &classes.names, classes.first),
-            None => Ok(()),
+    /// Writes classes and features, which all sets of the directory share, before the sets of these names are there.
+    pub(super) fn write_shared(&self, out: &Path, rewritten: bool, names: &[&str]) -> Result<()> {
+        let classes = self.classes.as_ref().map_or((&[][..], 0), |classes| (&classes.names[..], classes.first));
+        let features = self.features.as_deref().filter(|_| !rewritten);
+        match classes.0.is_empty() && features.is_none() {
+            true => Ok(()),
+            false => labels::write_shared(out, classes, features, names),
         }
+    }
+
+    /// The features that `convert` gave every record, if it was it that wrote them.
+    fn converted(&self) -> BTreeSet<&str> {
+        let class = self.classes.iter().flat_map(|_| ["image/class/label", "image/class/text"]);
+        let listed = self.features.iter().flatten().map(|feature| feature.name.as_str());
+        let others: Vec<&str> = if self.features.is_some() { listed.collect() } else { class.collect() };
+        tfds::IMAGE_FEATURES.into_iter().chain(others).collect()
     }
 
     /// Writes TFDS's metadata once the sets are in the manifest: as `convert` does where the records have its features,
@@ -71,23 +86,23 @@ impl Beside {
     pub(super) fn write_tfds(&self, out: &Path, new: &Written<'_>, warnings: &mut Vec<String>) -> Result<()> {
         let manifest = Manifest::read(out)?.unwrap_or_default();
         if new.compression == Compression::None {
-            if self.classes.is_some() && new.has_converts_features()? {
+            if new.have(&self.converted(), self.features.is_some())? {
                 return tfds::write_tfds(out, &manifest, false).map(drop);
             }
-            if !self.features.is_empty() {
+            if !self.files.is_empty() {
                 let there = tfds::feature_files(out)?;
                 if new.rewritten {
                     warnings.push("the features are not those of the inputs' TFDS metadata, which are left out".into());
-                } else if !there.is_empty() && there != self.features {
+                } else if !there.is_empty() && there != self.files {
                     warnings.push(format!(
                         "the TFDS metadata in {} have other features, and leave the new sets out",
                         out.display()
                     ));
-                } else if tfds::carry_tfds(&self.dir, out, &self.features, &manifest)? {
+                } else if tfds::carry_tfds(&self.dir, out, &self.files, &manifest)? {
                     return Ok(());
                 }
             }
-        } else if !self.features.is_empty() {
+        } else if !self.files.is_empty() {
             warnings.push("TFDS reads no compressed shards, so its metadata leave them out".into());
         }
         let names: Vec<&str> = new.sets.iter().map(|set| set.name.as_str()).collect();
@@ -116,9 +131,8 @@ pub(super) struct Written<'a> {
 }
 
 impl Written<'_> {
-    /// Whether there are records, and the first of each new shard has the features that `convert` writes and no others.
-    fn has_converts_features(&self) -> Result<bool> {
-        let expected: BTreeSet<&str> = tfds::FEATURES.into_iter().collect();
+    /// Whether there are records, and the first of each new shard has these features; no others, unless there may be `more`.
+    fn have(&self, expected: &BTreeSet<&str>, more: bool) -> Result<bool> {
         let (mut buffer, mut has_records) = (Vec::new(), false);
         let shards = self.sets.iter().flat_map(|set| (0..set.shards()).map(|i| set.shard(i)));
         for place in shards.filter_map(<[_]>::first).filter(|_| !self.rewritten) {
@@ -127,7 +141,7 @@ impl Written<'_> {
             let is_example = ExampleView::new(record.payload).for_each(|name, feature| {
                 found.extend(feature.map(|_| name));
             });
-            if is_example.is_err() || found != expected {
+            if is_example.is_err() || !expected.is_subset(&found) || !more && found.len() > expected.len() {
                 return Ok(false);
             }
             has_records = true;

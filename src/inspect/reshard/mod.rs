@@ -265,7 +265,8 @@ impl Run<'_> {
             Ok(written) => {
                 let has_kept = writers.iter().any(|writer| (0..writer.count()).any(|i| writer.kept(i).is_some()));
                 // Before the first set is in the manifest: its labels are nothing without their numbers.
-                beside.write_classes(self.out)?;
+                let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
+                beside.write_shared(self.out, self.rewrite.is_some(), &names)?;
                 let finished = writers.into_iter().zip(written).map(|(writer, shards)| writer.finish(shards));
                 Ok((finished.collect::<Result<_>>()?, has_kept))
             }

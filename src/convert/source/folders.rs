@@ -1,14 +1,15 @@
-//! Finding the images of a source: class folders, or splits of class folders.
+//! Folders of images: of classes, of splits that hold class folders, or of images alone.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 use walkdir::WalkDir;
 
-use super::options::Layout;
+use super::classes::odd_names;
+use super::{Source, SourceFile};
+use crate::convert::options::Layout;
 use crate::dataset::IMAGE_LISTS;
 use crate::error::{Error, Result};
 
@@ -17,49 +18,16 @@ const SPLIT_NAMES: [&str; 5] = ["train", "val", "valid", "validation", "test"];
 /// What file managers leave behind.
 const IGNORED: [&str; 2] = ["Thumbs.db", "desktop.ini"];
 
-/// One file below the source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SourceFile {
-    /// The path below the source, `/` between its parts.
-    pub(super) path: Box<str>,
-    /// The number of its class, before the label offset.
-    pub(super) class: u32,
-    /// Its length in bytes.
-    pub(super) size: u64,
-    /// When it was last changed, in nanoseconds: what a resumed run goes by.
-    pub(super) modified: u64,
-}
-
-/// What a source holds.
-#[derive(Debug, Default)]
-pub(super) struct Source {
-    /// The splits that its folders make, in order; without split folders there is one, without a name.
-    pub(super) splits: Vec<(Option<String>, Vec<SourceFile>)>,
-    /// Class names in the order of their numbers.
-    pub(super) classes: Vec<String>,
-    /// Files that cannot be images of a class: path and reason.
-    pub(super) bad: Vec<(String, String)>,
-    /// What a person should know.
-    pub(super) warnings: Vec<String>,
-}
-
 /// Walks the source. `labels` are class names whose order counts; without them the classes are sorted by bytes.
 pub(super) fn scan(src: &Path, layout: Layout, labels: Option<Vec<String>>) -> Result<Source> {
-    if !src.is_dir() {
-        return Err(Error::usage_hint(
-            format!("{} is not a directory", src.display()),
-            "name a directory that holds a folder of images for each class",
-        ));
-    }
-    let mut source = Source::default();
+    let mut source = Source { root: src.to_owned(), ..Source::default() };
     let tops = folders(src, &mut source.bad)?;
     let splits = match layout {
-        Layout::Classes => false,
-        Layout::Splits => true,
         Layout::Auto => {
             !tops.is_empty()
                 && tops.iter().all(|name| SPLIT_NAMES.contains(&name.as_str()) && has_folder(&src.join(name)))
         }
+        layout => layout == Layout::Splits,
     };
     let roots: Vec<(Option<String>, String)> = match splits {
         true => tops.into_iter().map(|name| (Some(name.clone()), format!("{name}/"))).collect(),
@@ -84,15 +52,26 @@ pub(super) fn scan(src: &Path, layout: Layout, labels: Option<Vec<String>>) -> R
         for name in names {
             let number = source.classes.iter().position(|c| *c == name).unwrap_or_default();
             let before = files.len();
-            walk_class(src, &format!("{prefix}{name}"), number as u32, &mut files, &mut source)?;
+            walk(src, &format!("{prefix}{name}"), Some(number as u32), &mut files, &mut source)?;
             populated[number] |= files.len() > before;
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        source.splits.push((split, files));
+        source.sets.push((split, files));
     }
     let empty = source.classes.iter().zip(populated).filter(|(_, populated)| !populated);
     source.warnings.extend(empty.map(|(name, _)| format!("class '{name}' has no images; it keeps its number")));
-    source.bad.sort();
+    Ok(source)
+}
+
+/// Walks a source of images without classes.
+pub(super) fn scan_flat(src: &Path) -> Result<Source> {
+    let mut source = Source { root: src.to_owned(), ..Source::default() };
+    let mut files = Vec::new();
+    walk(src, "", None, &mut files, &mut source)?;
+    // The list that `tfr extract` writes beside images.
+    files.retain(|file| !IMAGE_LISTS.contains(&&*file.path));
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    source.sets.push((None, files));
     Ok(source)
 }
 
@@ -106,13 +85,13 @@ fn number_classes(
         if found.is_empty() {
             return Err(Error::usage_hint(
                 "the source has no class folders",
-                "put the images of each class into a folder of its own: SRC/<class>/<image>",
+                "put the images of each class into a folder of its own, SRC/<class>/<image>; \
+                 or store them without labels with `--layout flat`",
             ));
         }
-        for name in found.iter().filter(|n| n.trim() != n.as_str()) {
-            warnings.push(format!("class '{name}' begins or ends with a space; TFDS will strip it"));
-        }
-        return Ok(found.into_iter().collect());
+        let classes: Vec<String> = found.into_iter().collect();
+        warnings.extend(odd_names(&classes));
+        return Ok(classes);
     };
     if let Some(unknown) = found.iter().find(|name| !labels.contains(name)) {
         return Err(Error::usage_hint(
@@ -169,7 +148,8 @@ fn strays(src: &Path, prefix: &str, bad: &mut Vec<(String, String)>) -> Result<(
     Ok(())
 }
 
-fn walk_class(src: &Path, folder: &str, class: u32, files: &mut Vec<SourceFile>, source: &mut Source) -> Result<()> {
+/// Gives the files below a folder to `files`.
+fn walk(src: &Path, folder: &str, class: Option<u32>, files: &mut Vec<SourceFile>, source: &mut Source) -> Result<()> {
     let root = src.join(folder);
     let real_root = root.canonicalize().map_err(|e| Error::io(&root, e))?;
     let below = |path: &Path| {
@@ -216,15 +196,7 @@ fn walk_class(src: &Path, folder: &str, class: u32, files: &mut Vec<SourceFile>,
             continue;
         }
         match entry.metadata() {
-            Ok(meta) => {
-                let modified = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-                files.push(SourceFile {
-                    path: path.into(),
-                    class,
-                    size: meta.len(),
-                    modified: modified.map_or(0, |d| d.as_nanos() as u64),
-                });
-            }
+            Ok(meta) => files.push(SourceFile::new(path, class, &meta)),
             Err(e) => source.bad.push((path, reason(&e))),
         }
     }
@@ -251,7 +223,7 @@ mod tests {
     }
 
     fn paths(files: &[SourceFile]) -> Vec<(&str, u32)> {
-        files.iter().map(|f| (&*f.path, f.class)).collect()
+        files.iter().map(|f| (&*f.path, f.class.unwrap())).collect()
     }
 
     #[test]
@@ -260,7 +232,7 @@ mod tests {
         fs::create_dir(dir.path().join("c")).unwrap();
         let source = scan(dir.path(), Layout::Auto, None).unwrap();
         assert_eq!(source.classes, ["a", "b", "c"]);
-        assert_eq!(paths(&source.splits[0].1), [("a/deep/er/2.jpg", 0), ("b/1.jpg", 1)]);
+        assert_eq!(paths(&source.sets[0].1), [("a/deep/er/2.jpg", 0), ("b/1.jpg", 1)]);
         assert_eq!(source.bad.len(), 1);
         assert!(source.bad[0].0 == "stray.txt");
         assert!(source.warnings[0].contains("'c' has no images"));
@@ -271,8 +243,8 @@ mod tests {
         let dir = tree(&["train/a/1", "train/b/1", "val/b/2"]);
         let source = scan(dir.path(), Layout::Auto, None).unwrap();
         assert_eq!(source.classes, ["a", "b"]);
-        assert_eq!(source.splits.iter().map(|s| s.0.as_deref()).collect::<Vec<_>>(), [Some("train"), Some("val")]);
-        assert_eq!(paths(&source.splits[1].1), [("val/b/2", 1)]);
+        assert_eq!(source.sets.iter().map(|s| s.0.as_deref()).collect::<Vec<_>>(), [Some("train"), Some("val")]);
+        assert_eq!(paths(&source.sets[1].1), [("val/b/2", 1)]);
         // A class that is called like a split does not make splits, and the layout can be told.
         let dir = tree(&["train/1", "plane/2"]);
         assert_eq!(scan(dir.path(), Layout::Auto, None).unwrap().classes, ["plane", "train"]);
@@ -285,7 +257,7 @@ mod tests {
         let dir = tree(&["a/1", "b/1"]);
         let labels = |names: &[&str]| Some(names.iter().map(|n| n.to_string()).collect());
         let source = scan(dir.path(), Layout::Auto, labels(&["b", "z", "a"])).unwrap();
-        assert_eq!(paths(&source.splits[0].1), [("a/1", 2), ("b/1", 0)]);
+        assert_eq!(paths(&source.sets[0].1), [("a/1", 2), ("b/1", 0)]);
         assert!(scan(dir.path(), Layout::Auto, labels(&["a"])).unwrap_err().to_string().contains("'b'"));
     }
 
@@ -299,16 +271,26 @@ mod tests {
         symlink(dir.path(), dir.path().join("a/up")).unwrap();
         symlink("nowhere", dir.path().join("a/broken")).unwrap();
         let source = scan(dir.path(), Layout::Classes, None).unwrap();
-        assert!(paths(&source.splits[0].1).contains(&("b/1", 1)));
+        assert!(paths(&source.sets[0].1).contains(&("b/1", 1)));
         assert!(source.warnings.iter().any(|w| w.contains("a/loop")));
         assert!(source.warnings.iter().any(|w| w.contains("a/up")));
-        assert_eq!(source.splits[0].1.len(), 3, "each picture once for each class that it is in");
+        assert_eq!(source.sets[0].1.len(), 3, "each picture once for each class that it is in");
         assert!(source.bad.iter().any(|(path, _)| path == "a/broken"));
     }
 
     #[test]
     fn a_source_without_classes_is_refused() {
-        assert_eq!(scan(tree(&["1.jpg"]).path(), Layout::Auto, None).unwrap_err().kind_name(), "usage");
-        assert_eq!(scan(Path::new("no/such"), Layout::Auto, None).unwrap_err().kind_name(), "usage");
+        let error = scan(tree(&["1.jpg"]).path(), Layout::Auto, None).unwrap_err();
+        assert_eq!(error.kind_name(), "usage");
+        assert!(error.hint().unwrap().contains("--layout flat"));
+    }
+
+    #[test]
+    fn flat_takes_every_file_and_gives_no_class() {
+        let dir = tree(&["b.jpg", "a/deep/1.jpg", "Thumbs.db", ".x"]);
+        let source = scan_flat(dir.path()).unwrap();
+        let files: Vec<_> = source.sets[0].1.iter().map(|f| (&*f.path, f.class)).collect();
+        assert_eq!(files, [("a/deep/1.jpg", None), ("b.jpg", None)]);
+        assert!(source.classes.is_empty());
     }
 }

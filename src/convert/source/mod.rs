@@ -1,0 +1,203 @@
+//! Where the images come from, and what is known of each: one file a layout.
+
+mod boxes;
+mod classes;
+mod coco;
+mod describe;
+mod folders;
+mod table;
+mod voc;
+
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use super::options::{ConvertOptions, Layout};
+use crate::error::{Error, ErrorKind, Result};
+use crate::example::Values;
+
+/// The features of a box's sides, in the order of [`Objects::boxes`].
+pub(super) const BOX_FEATURES: [&str; 4] =
+    ["image/object/bbox/xmin", "image/object/bbox/ymin", "image/object/bbox/xmax", "image/object/bbox/ymax"];
+
+/// One image file.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SourceFile {
+    /// The path below the source's root, `/` between its parts.
+    pub(super) path: Box<str>,
+    /// The number of its class, before the label offset.
+    pub(super) class: Option<u32>,
+    /// Its length in bytes.
+    pub(super) size: u64,
+    /// When it was last changed, in nanoseconds: what a resumed run goes by.
+    pub(super) modified: u64,
+    /// What else the source says of it. Boxed: a folder of images says nothing, and has millions of them.
+    pub(super) notes: Option<Box<Annotations>>,
+}
+
+/// What a source says of an image besides its class.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Annotations {
+    /// The image's height and width, as annotated.
+    pub(super) size: Option<[u32; 2]>,
+    /// What is stored as `image/filename` instead of the path.
+    pub(super) filename: Option<Box<str>>,
+    /// What is to be seen in it.
+    pub(super) objects: Option<Objects>,
+    /// Further features.
+    pub(super) features: Vec<(Arc<str>, Values)>,
+}
+
+/// The objects in an image.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Objects {
+    /// xmin, ymin, xmax, ymax, in parts of the image's size.
+    pub(super) boxes: Vec<[f32; 4]>,
+    /// The number of each one's class, before the label offset.
+    pub(super) classes: Option<Vec<u32>>,
+}
+
+/// What a source holds.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    /// Where the paths begin.
+    pub(super) root: PathBuf,
+    /// The sets that the source makes, in order; the one without a name is called as the options say.
+    pub(super) sets: Vec<(Option<String>, Vec<SourceFile>)>,
+    /// What the only set is called where the options do not say.
+    pub(super) name: Option<String>,
+    /// Class names in the order of their numbers.
+    pub(super) classes: Vec<String>,
+    /// What cannot become a record: path and reason.
+    pub(super) bad: Vec<(String, String)>,
+    /// What a person should know.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Finds the images. `labels` are class names whose order counts.
+pub(super) fn scan(options: &ConvertOptions, labels: Option<Vec<String>>) -> Result<Source> {
+    let src = &options.src;
+    let layout = match options.layout {
+        Layout::Auto => detect(src)?,
+        layout => layout,
+    };
+    check_place(src, layout)?;
+    let mut source = match layout {
+        Layout::Auto | Layout::Classes | Layout::Splits => folders::scan(src, layout, labels)?,
+        Layout::Flat => folders::scan_flat(src)?,
+        Layout::Csv | Layout::Jsonl => table::read(options, layout, labels)?,
+        Layout::Coco => coco::read(src, labels)?,
+        Layout::Voc => voc::read(src, labels)?,
+    };
+    source.bad.sort();
+    Ok(source)
+}
+
+/// The layout of a source, told by its files. [`Layout::Auto`] leaves the folders to be told apart. Never
+/// [`Layout::Flat`]: nobody is to lose labels by accident.
+fn detect(src: &Path) -> Result<Layout> {
+    if src.is_dir() {
+        return Ok(match () {
+            () if voc::is_voc(src) => Layout::Voc,
+            () if coco::is_coco(src) => Layout::Coco,
+            () => Layout::Auto,
+        });
+    }
+    match extension(src).as_str() {
+        "csv" | "tsv" => Ok(Layout::Csv),
+        "jsonl" | "ndjson" => Ok(Layout::Jsonl),
+        "json" => Ok(Layout::Coco),
+        _ if src.is_file() => Err(Error::usage_hint(
+            format!("{} is neither a directory nor a list of images", src.display()),
+            "lists end in .csv, .tsv, .jsonl, .ndjson or .json (COCO); another name needs `--layout`",
+        )),
+        _ => Ok(Layout::Auto),
+    }
+}
+
+/// Refuses a file where the layout is one of directories, and the other way round.
+fn check_place(src: &Path, layout: Layout) -> Result<()> {
+    let is_list = matches!(layout, Layout::Csv | Layout::Jsonl);
+    let (good, what, hint) = match layout {
+        Layout::Coco => (src.exists(), "there", "name the dataset's directory or its file of annotations"),
+        _ if is_list => (src.is_file(), "a file", "name the list of images; their paths begin at its folder"),
+        Layout::Voc => (src.is_dir(), "a directory", "name the directory that holds Annotations and JPEGImages"),
+        Layout::Flat => (src.is_dir(), "a directory", "name a directory of images"),
+        _ => (src.is_dir(), "a directory", "name a directory that holds a folder of images for each class"),
+    };
+    if good { Ok(()) } else { Err(Error::usage_hint(format!("{} is not {what}", src.display()), hint)) }
+}
+
+/// A file's extension, in lower case.
+fn extension(path: &Path) -> String {
+    path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// The folder that a file lies in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+impl SourceFile {
+    fn new(path: impl Into<Box<str>>, class: Option<u32>, meta: &Metadata) -> Self {
+        let modified = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+        SourceFile {
+            path: path.into(),
+            class,
+            size: meta.len(),
+            modified: modified.map_or(0, |d| d.as_nanos() as u64),
+            notes: None,
+        }
+    }
+
+    /// The file at `path` below `root`, or why it cannot be one of the images.
+    fn at(root: &Path, path: &str) -> Result<Self, String> {
+        match fs::metadata(root.join(path)) {
+            Ok(meta) if meta.is_file() => Ok(SourceFile::new(path, None, &meta)),
+            Ok(_) => Err("it is not a file".to_owned()),
+            Err(e) => Err(e.to_string()),
+        }
+    }
+}
+
+/// An error about a list or annotations.
+fn malformed(path: &Path, detail: impl Into<String>, hint: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Annotations { detail: detail.into(), hint: hint.into() }).at_path(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_nothing_is_said_of_stays_small() {
+        assert_eq!(size_of::<SourceFile>(), 48);
+    }
+
+    #[test]
+    fn the_source_tells_its_layout() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        for (name, layout) in
+            [("a.CSV", Layout::Csv), ("a.tsv", Layout::Csv), ("a.ndjson", Layout::Jsonl), ("a.json", Layout::Coco)]
+        {
+            fs::write(dir.join(name), "").unwrap();
+            assert_eq!(detect(&dir.join(name)).unwrap(), layout);
+        }
+        fs::write(dir.join("a.txt"), "").unwrap();
+        assert!(detect(&dir.join("a.txt")).is_err());
+        // Images alone are not taken to be without labels.
+        assert_eq!(detect(dir).unwrap(), Layout::Auto);
+        fs::create_dir(dir.join("annotations")).unwrap();
+        fs::write(dir.join("annotations/notes.json"), r#"{"images": 1}"#).unwrap();
+        assert_eq!(detect(dir).unwrap(), Layout::Auto);
+        fs::write(dir.join("annotations/all.json"), r#"{"annotations": [], "images": [{}]}"#).unwrap();
+        assert_eq!(detect(dir).unwrap(), Layout::Coco);
+        let voc = tempfile::tempdir().unwrap();
+        for name in ["Annotations", "JPEGImages"] {
+            fs::create_dir(voc.path().join(name)).unwrap();
+        }
+        assert_eq!(detect(voc.path()).unwrap(), Layout::Voc);
+    }
+}
