@@ -89,6 +89,16 @@ pub enum ErrorKind {
         /// What to do about it.
         hint: String,
     },
+    /// More sources than allowed cannot become records. Its place is the last of them.
+    #[error("{bad} files cannot be stored, more than the {most} that may be left out; the last one: {last}")]
+    TooManyBad {
+        /// How many there were when the job stopped.
+        bad: u64,
+        /// How many may be left out.
+        most: u64,
+        /// What is wrong with the last one.
+        last: String,
+    },
     /// A shard of a numbered set is not there, or counts contradict each other.
     #[error("{detail}")]
     MissingShard {
@@ -226,7 +236,7 @@ impl Error {
             ErrorKind::Proto { .. } => "proto",
             ErrorKind::Schema { .. } => "schema",
             ErrorKind::Image(_) => "image",
-            ErrorKind::Source { .. } => "source",
+            ErrorKind::Source { .. } | ErrorKind::TooManyBad { .. } => "source",
             ErrorKind::Annotations { .. } => "annotations",
             ErrorKind::MissingShard { .. } => "missing_shard",
             ErrorKind::Metadata { .. } => "index",
@@ -260,6 +270,9 @@ impl Error {
             ErrorKind::Image(_) if self.0.at.record.is_some() => "`tfr validate --decode` lists every bad image",
             ErrorKind::Image(_) | ErrorKind::Source { .. } => {
                 "mend or remove the file; `tfr convert --on-error skip` leaves such files out and lists them"
+            }
+            ErrorKind::TooManyBad { .. } => {
+                "mend or remove the files, or allow more with `--max-errors`; without it, all of them are listed"
             }
             ErrorKind::MissingShard { .. } => "bring the missing shard, or name the shard files one by one",
             ErrorKind::Metadata { .. } => "make the index anew with `tfr index`, or convert the set again",

@@ -100,3 +100,52 @@ fn head_shows_ten_records_and_pipes_get_a_line_each() {
     let last = lines(&["head", "--skip", "11"]);
     assert_eq!(serde_json::from_str::<Value>(&last[0]).unwrap()["features"]["n"]["int64"][0], 11);
 }
+
+/// The verbs that help lists.
+fn verbs() -> Vec<String> {
+    let help = String::from_utf8(tfr().arg("--help").output().unwrap().stdout).unwrap();
+    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = verbs.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names.filter_map(|line| line.split_whitespace().next()).filter(|v| *v != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_shell_completes_every_verb() {
+    let verbs = verbs();
+    assert!(verbs.len() >= 15 && verbs.contains(&"completions".to_owned()), "{verbs:?}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = tfr().args(["completions", shell]).output().unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        let words: std::collections::BTreeSet<&str> =
+            script.split(|c: char| !c.is_alphanumeric() && c != '-').collect();
+        for verb in &verbs {
+            assert!(words.contains(verb.as_str()), "{shell}: {verb}");
+        }
+        assert!(script.contains("min-size"), "{shell}: flags");
+    }
+    assert_eq!(tfr().args(["completions", "csh"]).output().unwrap().status.code(), Some(2));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let command =
+        std::process::Command::new(env!("CARGO_BIN_EXE_tfr")).args(["completions", "bash"]).stdout(writer).status();
+    assert_eq!(command.unwrap().code(), Some(0), "a closed pipe is success");
+}
+
+#[test]
+fn every_verb_has_a_manual_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let man = dir.path().join("share/man1");
+    let (code, report) = tfr_json(&["man", text(&man)]);
+    let mut expected: Vec<String> = verbs().iter().map(|verb| format!("tfr-{verb}.1")).collect();
+    expected.push("tfr.1".to_owned());
+    expected.sort();
+    assert_eq!((code, common::names(&man)), (0, expected.clone()));
+    assert_eq!(report["pages"].as_array().unwrap().len(), expected.len());
+    let page = fs::read_to_string(man.join("tfr-convert.1")).unwrap();
+    assert!(page.contains(".TH tfr-convert 1") && page.contains("min\\-size") && page.contains("threads"), "{page}");
+    assert!(fs::read_to_string(man.join("tfr.1")).unwrap().contains("tfr\\-convert(1)"));
+    // Again, over what is there; and where nothing can be.
+    assert_eq!(tfr_json(&["man", text(&man)]).0, 0);
+    fs::write(dir.path().join("file"), "x").unwrap();
+    assert_eq!(tfr_json(&["man", text(&dir.path().join("file"))]).0, 3);
+}

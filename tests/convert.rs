@@ -304,8 +304,13 @@ fn bad_pictures_are_named_and_never_stored() {
 
         let out = tmp.path().join(format!("most-{verify}"));
         let most = ["--on-error", "skip", "--max-errors", "4", "--verify", verify];
-        let (code, _) = tfr_json(&[&["convert", text(&src), text(&out)], &most[..]].concat());
+        let (code, error) = tfr_json(&[&["convert", text(&src), text(&out)], &most[..]].concat());
         assert_eq!(code, 1);
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(message.contains("5 files cannot be stored, more than the 4"), "{message}");
+        assert!(
+            error["error"]["path"].as_str().is_some() && error["error"]["help"].to_string().contains("--max-errors")
+        );
         assert_eq!(names(&out), Vec::<String>::new());
     }
 }
@@ -505,4 +510,70 @@ fn an_output_that_cannot_be_written_is_an_error_of_the_system() {
     fs::remove_file(out.join("idx")).unwrap();
     tfr().args(["convert", text(&src), text(&out), "--resume"]).assert().success();
     assert!(out.join("manifest.json").exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_is_an_error_of_the_system() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    let tmp = tempfile::tempdir().unwrap();
+    let (src, out) = (tmp.path().join("src"), tmp.path().join("out"));
+    pictures(&src, &[2, 2]);
+    fs::create_dir(&out).unwrap();
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(tmp.path(), 0o755);
+    mode(&out, 0o777);
+    let locked = src.join("class-1");
+    mode(&locked, 0);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tfr"));
+    if fs::read_dir(&locked).is_ok() {
+        // Nothing is locked to root.
+        command.uid(65_534);
+    }
+    let output = command.args(["convert", text(&src), text(&out), "--on-error", "skip", "--json"]).output().unwrap();
+    mode(&locked, 0o755);
+    let error: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &error["error"]["kind"]), (Some(3), &json!("io")), "{error}");
+    assert!(error["error"]["path"].as_str().unwrap().ends_with("class-1"), "{error}");
+}
+
+#[test]
+fn somebody_elses_metadata_are_not_overwritten() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (src, out) = (tmp.path().join("src"), tmp.path().join("out"));
+    pictures(&src, &[3]);
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("features.json"), "theirs").unwrap();
+    let (code, error) = tfr_json(&["convert", text(&src), text(&out)]);
+    assert_eq!(code, 2);
+    assert!(error["error"]["message"].as_str().unwrap().contains("features.json"), "{error}");
+    assert!(error["error"]["help"].as_str().unwrap().contains("--force"), "{error}");
+    assert_eq!(names(&out), ["features.json"], "nothing of the attempt is left");
+    // Compressed sets have no metadata.
+    tfr().args(["convert", text(&src), text(&out), "--compression", "gzip"]).assert().success();
+    assert_eq!(fs::read_to_string(out.join("features.json")).unwrap(), "theirs");
+    let forced = tmp.path().join("forced");
+    fs::create_dir(&forced).unwrap();
+    fs::write(forced.join("dataset_info.json"), "theirs").unwrap();
+    tfr().args(["convert", text(&src), text(&forced), "--force"]).assert().success();
+    assert!(fs::read_to_string(forced.join("dataset_info.json")).unwrap().contains("shardLengths"));
+}
+
+#[test]
+fn names_with_control_characters_do_nothing_to_the_terminal() {
+    let tmp = tempfile::tempdir().unwrap();
+    let src = tmp.path().join("src");
+    pictures(&src, &[2]);
+    fs::write(src.join("class-0/\u{1b}[2Jbad\nname.jpg"), "x").unwrap();
+    let run = |name: &str, args: &[&str]| {
+        let out = tmp.path().join(name);
+        tfr().args(["convert", text(&src), text(&out)]).args(args).output().unwrap()
+    };
+    let (skipped, failed) = (run("skip", &["--on-error", "skip"]), run("fail", &[]));
+    let said = String::from_utf8(skipped.stdout).unwrap();
+    assert!(said.contains("left out class-0/\\u{1b}[2Jbad\\nname.jpg: "), "{said}");
+    let said = String::from_utf8(failed.stderr).unwrap();
+    assert!(said.contains("\\u{1b}[2Jbad") && !said.contains('\u{1b}'), "{said}");
+    let (_, report) = tfr_json(&["convert", text(&src), text(&tmp.path().join("json")), "--on-error", "skip"]);
+    assert_eq!(report["skipped"][0]["path"], "class-0/\u{1b}[2Jbad\nname.jpg");
 }

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use tfrkit::Job;
 use tfrkit::convert::{
-    ConvertOptions, ConvertReport, Layout, OnError, Reencode, ShardCount, Verify, convert, parse_size,
+    ConvertOptions, ConvertReport, Exif, Layout, MinSize, OnError, Reencode, ShardCount, Verify, convert, parse_size,
 };
 use tfrkit::dataset::Existing;
 use tfrkit::record::Compression;
+use tfrkit::{Error, ErrorKind, Job};
 
 use super::args::{Split, SplitParser};
-use super::output::{Output, count, human_bytes, shown, with_bar};
+use super::output::{Output, count, human_bytes, one_line, shown, with_bar};
 use super::{BAD_DATA, Done, GOOD, interrupt};
 
 /// Turn a directory or a list of images into TFRecord shards
@@ -52,7 +52,7 @@ pub(super) struct Args {
     /// The size of a shard; decides how many there are [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     shard_size: Option<u64>,
-    /// Sets and their shares of each class (of all images, where they have none), such as train=0.8,val=0.2
+    /// Sets and their shares, such as train=0.8,val=0.2; each class is split by them, to within one image
     #[arg(long, value_name = "SHARES", value_parser = SplitParser)]
     split: Option<Split>,
     /// The seed of shuffle and split
@@ -79,12 +79,26 @@ pub(super) struct Args {
     /// Stop when more than N files were left out
     #[arg(long, value_name = "N", requires = "on_error")]
     max_errors: Option<u64>,
-    /// Make larger images smaller, so that their shorter side has PX pixels (they are encoded anew)
+    /// Leave out files whose bytes another file has; of several, the first one stays (train before val before test)
+    #[arg(long)]
+    dedupe: bool,
+    /// Leave out images whose shorter side has fewer than PX pixels, or that are smaller than WxH
+    #[arg(long, value_name = "PX|WxH")]
+    min_size: Option<MinSize>,
+    /// Leave out images whose longer side is more than R times the shorter one
+    #[arg(long, value_name = "R", value_parser = parse_aspect)]
+    max_aspect: Option<f64>,
+    /// An EXIF orientation stays in the file, or is applied: such images are turned upright and encoded anew, JPEG with
+    /// some loss
+    #[arg(long, value_enum, default_value = "keep")]
+    exif: ExifArg,
+    /// Make larger images smaller, so that their shorter side has PX pixels. They are encoded anew and upright, without
+    /// other metadata
     #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u32).range(1..=65_535))]
     resize_shorter: Option<u32>,
-    /// The JPEG quality of images encoded anew
-    #[arg(long, value_name = "Q", default_value_t = 90, requires = "resize_shorter", value_parser = clap::value_parser!(u8).range(1..=100))]
-    quality: u8,
+    /// The JPEG quality of images encoded anew [default: 90]
+    #[arg(long, value_name = "Q", value_parser = clap::value_parser!(u8).range(1..=100))]
+    quality: Option<u8>,
     /// Store images that are neither JPEG nor PNG (GIF, BMP, WebP, TIFF) as PNG
     #[arg(long, value_enum)]
     reencode: Option<ReencodeArg>,
@@ -121,19 +135,39 @@ pub(super) enum OnErrorArg {
     Skip,
 }
 
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum ExifArg {
+    Keep,
+    Bake,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum ReencodeArg {
     Png,
 }
 
+fn parse_aspect(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(aspect) if aspect >= 1.0 && f64::is_finite(aspect) => Ok(aspect),
+        _ => Err(format!("'{text}' is no number from 1 on")),
+    }
+}
+
 impl Args {
-    fn options(&self) -> ConvertOptions {
+    fn options(&self) -> Result<ConvertOptions, Error> {
+        if self.quality.is_some() && self.resize_shorter.is_none() && self.exif == ExifArg::Keep {
+            return Err(Error::new(ErrorKind::Usage {
+                detail: "--quality is for JPEGs encoded anew, and none is".to_owned(),
+                hint: Some("give it with `--resize-shorter` or `--exif bake`".to_owned()),
+            }));
+        }
+        let defaults = ConvertOptions::new(&self.src, &self.out);
         let shards = match (&self.shards, self.shard_size) {
             (Some(count), _) => count.clone(),
             (None, Some(bytes)) => ShardCount::OfBytes(bytes),
             (None, None) => ShardCount::default(),
         };
-        ConvertOptions {
+        Ok(ConvertOptions {
             name: self.name.clone(),
             layout: match self.layout {
                 LayoutArg::Auto => Layout::Auto,
@@ -161,35 +195,43 @@ impl Args {
                 OnErrorArg::Fail => OnError::Fail,
                 OnErrorArg::Skip => OnError::Skip(self.max_errors.unwrap_or(u64::MAX)),
             },
+            dedupe: self.dedupe,
+            min_size: self.min_size,
+            max_aspect: self.max_aspect,
+            exif: match self.exif {
+                ExifArg::Keep => Exif::Keep,
+                ExifArg::Bake => Exif::Bake,
+            },
             resize_shorter: self.resize_shorter.map(|px| px as usize),
-            quality: self.quality,
+            quality: self.quality.unwrap_or(defaults.quality),
             reencode: if self.reencode.is_some() { Reencode::Png } else { Reencode::No },
             existing: match (self.resume, self.force) {
                 (true, _) => Existing::Resume,
                 (_, true) => Existing::Replace,
                 _ => Existing::Refuse,
             },
-            ..ConvertOptions::new(&self.src, &self.out)
-        }
+            ..defaults
+        })
     }
 }
 
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     let stop = interrupt::flag();
     let job = Job { stop: Some(&stop), ..job };
-    let report = with_bar(output, "converting", job, |job| convert(&args.options(), job));
+    let options = args.options()?;
+    let report = with_bar(output, "converting", job, |job| convert(&options, job));
     let report = report.inspect_err(|e| output.how_to_go_on(e, args.force))?;
     print(&report, args, output)?;
     Ok(if report.skipped.is_empty() { GOOD } else { BAD_DATA })
 }
 
-fn print(report: &ConvertReport, args: &Args, output: &Output) -> Result<(), tfrkit::Error> {
+fn print(report: &ConvertReport, args: &Args, output: &Output) -> Result<(), Error> {
     for warning in &report.warnings {
         output.warning(warning);
     }
     output.result(report, |out| {
         for skipped in &report.skipped {
-            writeln!(out, "left out {}: {}", skipped.path, skipped.reason)?;
+            writeln!(out, "left out {}: {}", one_line(&skipped.path), skipped.reason)?;
         }
         for (set, records) in &report.sets {
             writeln!(out, "{set}: {}", count(*records, "record"))?;
@@ -208,8 +250,13 @@ fn print(report: &ConvertReport, args: &Args, output: &Output) -> Result<(), tfr
             shown(&args.out),
             report.seconds,
         )?;
-        if !report.skipped.is_empty() {
-            writeln!(out, "{} left out", count(report.skipped.len() as u64, "file"))?;
+        let left_out = [
+            (report.skipped.len(), "file", "left out"),
+            (report.filtered.len(), "image", "filtered by size (--json lists them)"),
+            (report.duplicates.len(), "duplicate", "left out (--json lists them)"),
+        ];
+        for (n, what, how) in left_out.into_iter().filter(|(n, ..)| *n > 0) {
+            writeln!(out, "{} {how}", count(n as u64, what))?;
         }
         Ok(())
     })

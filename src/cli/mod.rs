@@ -3,6 +3,7 @@
 mod apply;
 mod args;
 mod cat;
+mod completions;
 mod convert;
 mod demo;
 mod extract;
@@ -11,6 +12,7 @@ mod info;
 mod interrupt;
 mod live;
 mod logger;
+mod man;
 mod npy;
 mod output;
 mod preset;
@@ -66,6 +68,8 @@ enum Command {
     Report(report::Args),
     Preset(preset::Args),
     Demo(demo::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// What a verb ended with, where it was no error: the exit code.
@@ -101,6 +105,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Report(args) => report::run(args, job, &output),
         Command::Preset(args) => preset::run(args, &output),
         Command::Demo(args) => demo::run(args, job, &output),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args, &output),
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -1,5 +1,6 @@
 //! What the command prints: results to stdout, as text or JSON; the rest to stderr.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -34,7 +35,9 @@ impl Output {
             let line = serde_json::to_string(value).map_err(io::Error::from)?;
             writeln!(out, "{line}")?;
         } else {
-            text(&mut out)?;
+            let mut lines = Vec::new();
+            text(&mut lines)?;
+            out.write_all(harmless(&String::from_utf8_lossy(&lines)).as_bytes())?;
         }
         Ok(out.flush()?)
     }
@@ -102,7 +105,32 @@ impl Output {
 
 /// A line on stderr. Where nobody listens, nothing is lost.
 pub(super) fn say(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", harmless(&text.to_string()));
+}
+
+/// Text that does nothing to a terminal but fill lines: a file's name may hold what moves the cursor or sets the title.
+fn harmless(text: &str) -> Cow<'_, str> {
+    escape(text, |c| c.is_control() && c != '\n' && c != '\t')
+}
+
+/// A name that stays on its line.
+pub(super) fn one_line(name: &str) -> Cow<'_, str> {
+    escape(name, char::is_control)
+}
+
+fn escape(text: &str, is_bad: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_bad) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text.chars().fold(String::new(), |mut out, c| {
+        if is_bad(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+        out
+    });
+    Cow::Owned(escaped)
 }
 
 fn error_json(e: &Error) -> Value {
@@ -209,6 +237,14 @@ mod tests {
         }
         let counted = [count(1, "shard"), count(0, "shard"), count(2, "batch"), count(3, "class")];
         assert_eq!(counted, ["1 shard", "0 shards", "2 batches", "3 classes"]);
+    }
+
+    #[test]
+    fn names_do_nothing_to_a_terminal() {
+        let name = "a\u{1b}]0;title\u{7}\r\u{9b}2J\tä\n";
+        assert_eq!(harmless(name), "a\\u{1b}]0;title\\u{7}\\r\\u{9b}2J\tä\n");
+        assert_eq!(one_line(name), "a\\u{1b}]0;title\\u{7}\\r\\u{9b}2J\\tä\\n");
+        assert!(matches!(harmless("plain\n"), Cow::Borrowed(_)));
     }
 
     #[test]

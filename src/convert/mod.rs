@@ -1,12 +1,15 @@
 //! Image folders to shards.
 
+mod dedupe;
 mod options;
 mod plan;
 mod prepare;
+mod report;
 mod run;
 mod source;
 
 pub use crate::dataset::{ShardCount, parse_split};
 pub use crate::size::parse_size;
-pub use options::{ConvertOptions, Layout, OnError, Reencode, Verify};
-pub use run::{ConvertReport, ShardReport, Skipped, convert};
+pub use options::{ConvertOptions, Exif, Layout, MinSize, OnError, Reencode, Verify};
+pub use report::{ConvertReport, Duplicate, ShardReport, Skipped};
+pub use run::convert;

@@ -1,6 +1,7 @@
 //! What a conversion is asked to do.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use crate::dataset::{Existing, ShardCount};
 use crate::record::Compression;
@@ -61,6 +62,49 @@ pub enum Reencode {
     Png,
 }
 
+/// What to do with the EXIF orientation of a JPEG or PNG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub enum Exif {
+    /// The file is stored as it is, its orientation with it (the default). Most readers, TensorFlow's among them, ignore
+    /// it and see such an image lying.
+    #[default]
+    Keep,
+    /// An image whose orientation is other than 1 is turned upright and encoded anew: a JPEG with the
+    /// [`quality`](ConvertOptions::quality), which loses a little; a PNG without loss.
+    Bake,
+}
+
+/// The least width and height of an image, in pixels.
+///
+/// ```
+/// use tfrkit::convert::MinSize;
+///
+/// // The shorter side, or both.
+/// assert_eq!("64".parse(), Ok(MinSize { width: 64, height: 64 }));
+/// assert_eq!("640x480".parse(), Ok(MinSize { width: 640, height: 480 }));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MinSize {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+impl FromStr for MinSize {
+    type Err = String;
+
+    /// `64`, or `640x480` (width, height).
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let side = |n: &str| match n.trim().parse() {
+            Ok(n) if (1..=65_535).contains(&n) => Ok(n),
+            _ => Err(format!("'{s}' is no size: pixels (1 to 65535), or WIDTHxHEIGHT")),
+        };
+        let (width, height) = s.split_once('x').unwrap_or((s, s));
+        Ok(MinSize { width: side(width)?, height: side(height)? })
+    }
+}
+
 /// What to convert, into what, and how.
 ///
 /// ```no_run
@@ -104,9 +148,19 @@ pub struct ConvertOptions {
     pub verify: Verify,
     /// What to do about bad files.
     pub on_error: OnError,
-    /// Makes images whose shorter side is longer than this so long, in pixels. Default: off.
+    /// Leaves files out whose bytes are those of an earlier one: in the training set, then in the others, then in the
+    /// test set, by path in each. Default: off.
+    pub dedupe: bool,
+    /// Leaves smaller images out. What counts is the source's size, before any resize. Default: off.
+    pub min_size: Option<MinSize>,
+    /// Leaves images out whose longer side is more than so many times the shorter one. Default: off.
+    pub max_aspect: Option<f64>,
+    /// What to do with an EXIF orientation.
+    pub exif: Exif,
+    /// Makes images whose shorter side is longer than this so long, in pixels, and turns those upright whose EXIF
+    /// orientation says so. Default: off.
     pub resize_shorter: Option<usize>,
-    /// The JPEG quality of resized images, 1 to 100. Default: 90.
+    /// The JPEG quality of images that are encoded anew, 1 to 100. Default: 90.
     pub quality: u8,
     /// Whether other image types are stored as PNG.
     pub reencode: Reencode,
@@ -131,10 +185,26 @@ impl ConvertOptions {
             compression: Compression::None,
             verify: Verify::default(),
             on_error: OnError::default(),
+            dedupe: false,
+            min_size: None,
+            max_aspect: None,
+            exif: Exif::default(),
             resize_shorter: None,
             quality: 90,
             reencode: Reencode::default(),
             existing: Existing::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn least_sizes() {
+        for bad in ["", "x", "0", "64x", "x64", "65536", "1x2x3", "-5", "1.5"] {
+            assert!(bad.parse::<MinSize>().is_err(), "{bad}");
         }
     }
 }

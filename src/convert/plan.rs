@@ -12,7 +12,7 @@ use crate::example::hex;
 use crate::image::random;
 
 /// Bumped when the bytes of a shard change for the same sources and options.
-const PLAN_VERSION: u32 = 1;
+const PLAN_VERSION: u32 = 2;
 
 /// One set: its files in the order of its records, and where its shards begin.
 #[derive(Debug)]
@@ -45,11 +45,14 @@ impl PlannedSet {
     fn hashes(&self, options: &ConvertOptions, classes: &[String]) -> (String, String) {
         let (mut plan, mut stamp) = (Sha256::new(), Sha256::new());
         plan.update(format!(
-            "tfrkit {PLAN_VERSION}\n{}\n{}\n{}\n{}\n{:?}\n{}\n{:?}\n{classes:?}\n",
+            "tfrkit {PLAN_VERSION}\n{}\n{}\n{}\n{}\n{:?}\n{:?}\n{:?}\n{:?}\n{}\n{:?}\n{classes:?}\n",
             self.name,
             self.shards,
             options.compression,
             options.label_offset,
+            options.min_size,
+            options.max_aspect,
+            options.exif,
             options.resize_shorter,
             options.quality,
             options.reencode,
@@ -144,6 +147,7 @@ fn split(
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::Exif;
     use super::*;
     use crate::dataset::ShardCount;
 
@@ -224,6 +228,9 @@ mod tests {
             ConvertOptions { label_offset: 1, ..options() },
             ConvertOptions { compression: crate::record::Compression::Gzip, ..options() },
             ConvertOptions { resize_shorter: Some(64), ..options() },
+            ConvertOptions { exif: Exif::Bake, ..options() },
+            ConvertOptions { min_size: "5".parse().ok(), ..options() },
+            ConvertOptions { max_aspect: Some(2.0), ..options() },
         ] {
             assert_ne!(base.0, hashes(&other).0);
         }

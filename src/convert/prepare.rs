@@ -6,15 +6,25 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::options::{ConvertOptions, Reencode, Verify};
+use super::options::{ConvertOptions, Exif, Reencode, Verify};
 use super::source::{BOX_FEATURES, Objects, SourceFile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::example::{ExampleBuilder, hex};
-use crate::image::{self, Channels, DecodeOptions, Decoder, Format, ImageBuf, ImageError, Limits, Probe};
+use crate::image::{
+    self, Channels, DecodeOptions, Decoder, Format, ImageBuf, ImageError, Limits, Orientation, Pixels, Probe,
+};
 use crate::record::{frame::MAX_RECORD_LEN, read_full};
 
 /// How much of a file is read before its type is told.
 const START_LEN: u64 = 64 << 10;
+
+/// What comes of a file.
+pub(super) enum Prepared {
+    /// A serialised Example.
+    Record(Vec<u8>),
+    /// Nothing: the options leave such an image out. The reason.
+    Filtered(String),
+}
 
 /// Prepares files; one a thread.
 pub(super) struct Preparer<'a> {
@@ -28,21 +38,29 @@ pub(super) struct Preparer<'a> {
 
 impl<'a> Preparer<'a> {
     pub(super) fn new(options: &'a ConvertOptions, root: &'a Path, classes: &'a [String]) -> Result<Self> {
-        let decoder = Decoder::new(DecodeOptions::default())?;
-        let gray = Decoder::new(DecodeOptions { channels: Channels::Gray, ..DecodeOptions::default() })?;
+        // Pixels are decoded to be checked, which is the same for all orientations, or to be encoded anew.
+        let upright = DecodeOptions { orientation: Orientation::Apply, ..DecodeOptions::default() };
+        let decoder = Decoder::new(upright)?;
+        let gray = Decoder::new(DecodeOptions { channels: Channels::Gray, ..upright })?;
         Ok(Preparer { options, root, classes, decoder, gray, pixels: ImageBuf::empty() })
     }
 
-    /// The serialised Example of a file. Its error names the file.
-    pub(super) fn prepare(&mut self, file: &SourceFile) -> Result<Vec<u8>> {
+    /// What comes of a file. Its error names the file.
+    pub(super) fn prepare(&mut self, file: &SourceFile) -> Result<Prepared> {
         let path = self.root.join(&*file.path);
-        self.example(file, &path).map_err(|e| e.at_path(&path))
+        self.record(file, &path).map_err(|e| e.at_path(&path))
     }
 
-    fn example(&mut self, file: &SourceFile, path: &Path) -> Result<Vec<u8>> {
+    fn record(&mut self, file: &SourceFile, path: &Path) -> Result<Prepared> {
         let bytes = read(file, path)?;
         let notes = file.notes.as_deref();
-        let (bytes, probe) = self.image(bytes, notes.and_then(|n| n.size))?;
+        let format = image::sniff(&bytes).ok_or_else(|| unknown(&bytes))?;
+        let probe = self.probe(&bytes, format)?;
+        check_size([probe.height, probe.width], notes.and_then(|n| n.size))?;
+        if let Some(reason) = self.misfit(&probe) {
+            return Ok(Prepared::Filtered(reason));
+        }
+        let (bytes, probe, turned) = self.image(bytes, probe)?;
         let sha256 = hex(&Sha256::digest(&bytes));
         let filename = notes.and_then(|n| n.filename.as_ref()).unwrap_or(&file.path);
         let mut example = ExampleBuilder::new()
@@ -59,17 +77,23 @@ impl<'a> Preparer<'a> {
                 example.int64("image/class/label", self.label(class)).text("image/class/text", self.class_name(class));
         }
         if let Some(objects) = notes.and_then(|n| n.objects.as_ref()) {
-            example = self.add_objects(example, objects);
+            example = self.add_objects(example, objects, turned);
         }
         for (name, values) in notes.iter().flat_map(|n| &n.features) {
             example = example.values(&**name, values);
         }
-        Ok(example.encode())
+        Ok(Prepared::Record(example.encode()))
     }
 
-    fn add_objects<'e>(&'e self, mut example: ExampleBuilder<'e>, objects: &Objects) -> ExampleBuilder<'e> {
+    fn add_objects<'e>(
+        &'e self,
+        mut example: ExampleBuilder<'e>,
+        objects: &Objects,
+        turned: Option<u8>,
+    ) -> ExampleBuilder<'e> {
+        let boxes: Vec<[f32; 4]> = objects.boxes.iter().map(|b| image::upright_box(*b, turned)).collect();
         for (at, name) in BOX_FEATURES.into_iter().enumerate() {
-            example = example.floats(name, objects.boxes.iter().map(|b| b[at]));
+            example = example.floats(name, boxes.iter().map(|b| b[at]));
         }
         let Some(classes) = &objects.classes else { return example };
         example
@@ -85,70 +109,74 @@ impl<'a> Preparer<'a> {
         self.classes.get(class as usize).map(String::as_str).unwrap_or_default()
     }
 
-    /// Checks the image, also against the size that is annotated; the bytes to store, and what their header says.
-    fn image(&mut self, bytes: Vec<u8>, annotated: Option<[u32; 2]>) -> Result<(Vec<u8>, Probe)> {
-        let limits = Limits::default();
-        let format = image::sniff(&bytes).ok_or_else(|| unknown(&bytes))?;
-        if !matches!(format, Format::Jpeg | Format::Png) {
-            if self.options.reencode == Reencode::No {
-                return Err(Error::new(ErrorKind::Source {
-                    detail: format!(
-                        "a {format} image: JPEG and PNG are stored as they are, `--reencode png` stores others as PNG"
-                    ),
-                }));
-            }
-            let mut pixels = image::decode_any(&bytes, &limits)?;
-            check_size([pixels.shape().height, pixels.shape().width], annotated)?;
-            if let Some(side) = self.options.resize_shorter
-                && pixels.shape().height.min(pixels.shape().width) > side
-            {
-                pixels = image::resize_shorter_side(pixels, side)?;
-            }
-            return self.store(&pixels, Format::Png);
+    /// What the image's header says, after the checks that need no pixels.
+    fn probe(&self, bytes: &[u8], format: Format) -> Result<Probe> {
+        if !is_stored(format) && self.options.reencode == Reencode::No {
+            return Err(Error::new(ErrorKind::Source {
+                detail: format!(
+                    "a {format} image: JPEG and PNG are stored as they are, `--reencode png` stores others as PNG"
+                ),
+            }));
         }
-        let probe = match self.options.verify {
-            Verify::Header => image::probe_header(&bytes, &limits)?,
-            Verify::Decode => {
-                self.decoder.decode_into(&bytes, &mut self.pixels)?;
-                image::probe_header(&bytes, &limits)?
-            }
-            Verify::None => image::probe_magic(&bytes)?.1.ok_or_else(|| ImageError::Corrupt {
-                format,
-                detail: "no header with the image's size".into(),
-                offset: None,
-            })?,
-        };
-        check_size([probe.height, probe.width], annotated)?;
-        match self.options.resize_shorter {
-            Some(side) if probe.height.min(probe.width) > side => {
-                let pixels = self.all_channels(&bytes)?;
-                self.store(&image::resize_shorter_side(pixels, side)?, format)
-            }
-            _ => Ok((bytes, probe)),
+        // The orientation of a PNG may come behind its header.
+        let at_first = self.options.verify == Verify::None && self.options.exif == Exif::Keep && is_stored(format);
+        if !at_first {
+            return Ok(image::probe_header(bytes, &Limits::default())?);
         }
+        let no_size = || ImageError::Corrupt { format, detail: "no header with the image's size".into(), offset: None };
+        Ok(image::probe_magic(bytes)?.1.ok_or_else(no_size)?)
     }
 
-    /// Decodes with the image's own channels: gray stays gray, and a PNG keeps its alpha.
-    fn all_channels(&mut self, bytes: &[u8]) -> Result<ImageBuf<u8>> {
-        let limits = Limits::default();
-        let probe = image::probe_header(bytes, &limits)?;
-        let pixels = match (probe.format, probe.channels) {
-            (Format::Png, 2 | 4) => image::decode_any(bytes, &limits),
-            (_, 1) => self.gray.decode(bytes),
-            _ => self.decoder.decode(bytes),
+    /// Why the options leave an image of this size out, if they do.
+    fn misfit(&self, probe: &Probe) -> Option<String> {
+        let orientation = match self.options.exif {
+            Exif::Keep => Orientation::Ignore,
+            Exif::Bake => Orientation::Apply,
         };
-        Ok(pixels?)
+        let (height, width) = probe.size(orientation);
+        if let Some(least) = self.options.min_size
+            && (width < least.width || height < least.height)
+        {
+            return Some(format!("{width}x{height} pixels, less than {}x{}", least.width, least.height));
+        }
+        let aspect = width.max(height) as f64 / width.min(height) as f64;
+        let most = self.options.max_aspect.filter(|most| aspect > *most)?;
+        Some(format!("{width}x{height} pixels, an aspect of {aspect:.2}, more than {most}"))
     }
 
-    /// Encodes pixels anew.
-    fn store(&self, pixels: &ImageBuf<u8>, format: Format) -> Result<(Vec<u8>, Probe)> {
-        let bytes = match format {
-            Format::Jpeg => image::encode_jpeg(pixels, self.options.quality)?,
-            _ => image::encode_png(pixels)?,
+    /// The bytes to store, what their header says, and the EXIF orientation by which the image was turned, if it was.
+    fn image(&mut self, bytes: Vec<u8>, probe: Probe) -> Result<(Vec<u8>, Probe, Option<u8>)> {
+        let is_stored = is_stored(probe.format);
+        if is_stored && self.options.verify == Verify::Decode {
+            self.decoder.decode_into(&bytes, &mut self.pixels)?;
+        }
+        let turns = self.options.exif == Exif::Bake && matches!(probe.exif_orientation, Some(2..=8));
+        let side = self.options.resize_shorter.filter(|side| probe.height.min(probe.width) > *side);
+        if is_stored && !turns && side.is_none() {
+            return Ok((bytes, probe, None));
+        }
+        let turned = probe.exif_orientation;
+        let mut pixels = match probe.format {
+            // Gray stays gray.
+            Format::Jpeg if probe.channels == 1 => Pixels::U8(self.gray.decode(&bytes)?),
+            Format::Jpeg => Pixels::U8(self.decoder.decode(&bytes)?),
+            _ => image::decode_upright(&bytes, &Limits::default())?,
+        };
+        if let Some(side) = side {
+            pixels = pixels.resize_shorter_side(side)?;
+        }
+        let bytes = match pixels {
+            Pixels::U8(pixels) if probe.format == Format::Jpeg => image::encode_jpeg(&pixels, self.options.quality)?,
+            pixels => pixels.encode_png()?,
         };
         let probe = image::probe_header(&bytes, &Limits::default())?;
-        Ok((bytes, probe))
+        Ok((bytes, probe, turned))
     }
+}
+
+/// Whether the format is one that readers of shards know.
+fn is_stored(format: Format) -> bool {
+    matches!(format, Format::Jpeg | Format::Png)
 }
 
 /// Reads a file whole, but no more than its start where that is no image's.

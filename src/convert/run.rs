@@ -3,19 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use rayon::prelude::*;
-use serde::Serialize;
 
+use super::dedupe::remove_duplicates;
 use super::options::{ConvertOptions, OnError};
 use super::plan::{PlannedSet, plan};
-use super::prepare::Preparer;
+use super::prepare::{Prepared, Preparer};
+use super::report::{ConvertReport, ShardReport, Skipped};
 use super::source::{SourceFile, scan};
-use crate::dataset::{FeatureEntry, Manifest, SetWriter, ShardSummary, labels, lock_dir, tfds};
+use crate::dataset::{
+    Existing, FeatureEntry, Manifest, SetWriter, ShardSummary, finish_sets, finish_swap, labels, lock_dir, tfds,
+};
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::job::{Counter, Job};
 use crate::record::Compression;
@@ -23,47 +26,11 @@ use crate::record::Compression;
 /// Records that a lane prepares at a time, at most this many files and source bytes (a larger file goes alone).
 const WINDOW_FILES: usize = 64;
 const WINDOW_BYTES: u64 = 8 << 20;
+/// Source bytes in the windows of all lanes together, of which each has two at a time.
+const ALL_WINDOWS_BYTES: u64 = 64 << 20;
 
-/// What a conversion did.
-#[derive(Debug, Default, Serialize)]
-pub struct ConvertReport {
-    /// Records in all sets.
-    pub records: u64,
-    /// Records by set.
-    pub sets: BTreeMap<String, u64>,
-    /// The shards in order.
-    pub shards: Vec<ShardReport>,
-    /// Class names in the order of their numbers.
-    pub classes: Vec<String>,
-    /// Files that were left out.
-    pub skipped: Vec<Skipped>,
-    /// What a person should know.
-    pub warnings: Vec<String>,
-    /// Wall-clock time.
-    pub seconds: f64,
-}
-
-/// A shard that was written, or kept of an earlier run.
-#[derive(Debug, Serialize)]
-pub struct ShardReport {
-    /// Its path.
-    pub path: PathBuf,
-    /// Its records.
-    pub records: u64,
-    /// The file's length in bytes.
-    pub bytes: u64,
-}
-
-/// A file that was left out.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Skipped {
-    /// Its path below the source.
-    pub path: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// Converts a directory of images, or a list of them, to shards. Progress counts source bytes.
+/// Converts a directory of images, or a list of them, to shards. Progress counts source bytes; with
+/// [`dedupe`](ConvertOptions::dedupe), first those of files of equal length, then again those of all that are kept.
 ///
 /// The shards' bytes depend on the sources and the options alone, not on the number of threads or on how often the run
 /// was interrupted and resumed. A shard has its final name only when it is whole.
@@ -77,6 +44,8 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
     check_places(&options.src, &options.out)?;
     let given = options.labels.as_deref().map(labels::read_labels).transpose()?;
     let mut source = scan(options, given)?;
+    let pool = job.pool()?;
+    let duplicates = if options.dedupe { remove_duplicates(&mut source, job, &pool)? } else { Vec::new() };
     let (features, missing) = source.features();
     if options.compression == Compression::None {
         source.warnings.extend(missing);
@@ -87,8 +56,12 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
     }
     // Class numbers and the manifest belong to all sets of the directory: one conversion at a time may change them.
     let _lock = lock_dir(&options.out)?;
+    if finish_swap(&options.out)? {
+        tfds::write_tfds(&options.out, &Manifest::read(&options.out)?.unwrap_or_default(), true)?;
+    }
     let manifest = Manifest::read(&options.out)?.unwrap_or_default();
     check_labels(options, &manifest, &source.classes)?;
+    check_metadata(options, &manifest)?;
     let total = sets.iter().flat_map(|s| &s.files).map(|f| f.size).sum();
     let run = Run {
         options,
@@ -96,15 +69,16 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
         root: &source.root,
         classes: &source.classes,
         features,
-        pool: job.pool()?,
+        pool,
         done: job.counter(total),
-        skipped: Mutex::new(BTreeSet::new()),
+        skipped: Mutex::default(),
+        filtered: Mutex::default(),
     };
     for (path, reason) in source.bad {
         let error = Error::new(ErrorKind::Source { detail: reason.clone() }).at_path(&source.root.join(&path));
         run.skip_or_fail(Skipped { path, reason }, error)?;
     }
-    let mut report = ConvertReport { warnings: source.warnings, ..Default::default() };
+    let mut report = ConvertReport { duplicates, warnings: source.warnings, ..Default::default() };
     for (set, shards) in sets.iter().zip(run.write_sets(&sets)?) {
         report.sets.insert(set.name.clone(), shards.iter().map(|s| s.records).sum());
         let shards = shards.into_iter();
@@ -116,7 +90,12 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
     if options.compression != Compression::None {
         report.warnings.push("TFDS reads no compressed shards, so its metadata leave them out".into());
     }
-    report.skipped = run.skipped.into_inner().unwrap_or_default().into_iter().collect();
+    let sorted = |list: Mutex<BTreeSet<Skipped>>| list.into_inner().unwrap_or_default().into_iter().collect();
+    report.skipped = sorted(run.skipped);
+    report.filtered = sorted(run.filtered);
+    let emptied = |set: &&PlannedSet| !set.files.is_empty() && report.sets.get(&set.name) == Some(&0);
+    let emptied = sets.iter().filter(emptied).map(|set| format!("no image is left in the set '{}'", set.name));
+    report.warnings.extend(emptied);
     report.classes = source.classes;
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
@@ -168,6 +147,18 @@ fn check_labels(options: &ConvertOptions, manifest: &Manifest, classes: &[String
     Ok(())
 }
 
+/// Refuses to write TFDS metadata over somebody else's. Where the manifest lists sets, they are ours.
+fn check_metadata(options: &ConvertOptions, manifest: &Manifest) -> Result<()> {
+    if !manifest.sets.is_empty() || options.compression != Compression::None || options.existing == Existing::Replace {
+        return Ok(());
+    }
+    let Some(path) = tfds::metadata_in(&options.out) else { return Ok(()) };
+    Err(Error::usage_hint(
+        format!("{} is there already, and no set of this directory goes with it", path.display()),
+        "choose another directory, or write it anew with `--force`",
+    ))
+}
+
 struct Run<'a> {
     options: &'a ConvertOptions,
     job: &'a Job<'a>,
@@ -177,6 +168,7 @@ struct Run<'a> {
     pool: rayon::ThreadPool,
     done: Counter<'a>,
     skipped: Mutex<BTreeSet<Skipped>>,
+    filtered: Mutex<BTreeSet<Skipped>>,
 }
 
 impl Run<'_> {
@@ -198,7 +190,7 @@ impl Run<'_> {
                 let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
                 let classes = (self.classes, self.options.label_offset);
                 labels::write_shared(&self.options.out, classes, self.features.as_deref(), &names)?;
-                writers.into_iter().zip(written).map(|(writer, shards)| writer.finish(shards)).collect()
+                finish_sets(writers, written)
             }
             Err(e) => {
                 if matches!(e.class(), ErrorClass::Data | ErrorClass::Usage) {
@@ -216,6 +208,7 @@ impl Run<'_> {
         let results: Mutex<BTreeMap<usize, Result<ShardSummary>>> = Mutex::default();
         // One lane more than threads: while one waits for the disk, the others go on.
         let lanes = (self.job.thread_count() + 1).min(writer.count());
+        let window = (ALL_WINDOWS_BYTES / (2 * lanes.max(1) as u64)).min(WINDOW_BYTES);
         std::thread::scope(|scope| {
             for _ in 0..lanes {
                 scope.spawn(|| {
@@ -224,7 +217,7 @@ impl Run<'_> {
                         if index >= writer.count() {
                             break;
                         }
-                        let result = self.write_shard(set, writer, index);
+                        let result = self.write_shard(set, writer, index, window);
                         failed.fetch_or(result.is_err(), Ordering::Relaxed);
                         if let Ok(mut results) = results.lock() {
                             results.insert(index, result);
@@ -236,15 +229,15 @@ impl Run<'_> {
         results.into_inner().unwrap_or_default().into_values().collect()
     }
 
-    fn write_shard(&self, set: &PlannedSet, writer: &SetWriter, index: usize) -> Result<ShardSummary> {
+    fn write_shard(&self, set: &PlannedSet, writer: &SetWriter, index: usize, window: u64) -> Result<ShardSummary> {
         self.job.check()?;
         let files = &set.files[set.shard(index)];
-        if let Some(kept) = writer.kept(index) {
+        if let Some(kept) = writer.kept(index, &|| self.job.check())? {
             self.done.add(files.iter().map(|f| f.size).sum());
-            return Ok(kept.clone());
+            return Ok(kept);
         }
         let mut shard = writer.shard(index)?;
-        let windows = windows(files);
+        let windows = windows(files, window);
         let mut prepared = windows.first().map(|first| self.pool.install(|| self.prepare(&files[first.clone()])));
         for number in 0..windows.len() {
             self.job.check()?;
@@ -255,9 +248,12 @@ impl Run<'_> {
                     let prepared = &mut prepared;
                     scope.spawn(move |_| *prepared = Some(self.prepare(&files[next.clone()])));
                 }
-                for (file, payload) in files[windows[number].clone()].iter().zip(current) {
-                    match payload {
-                        Ok(payload) => shard.write(&payload)?,
+                for (file, prepared) in files[windows[number].clone()].iter().zip(current) {
+                    match prepared {
+                        Ok(Prepared::Record(payload)) => shard.write(&payload)?,
+                        Ok(Prepared::Filtered(reason)) => {
+                            self.filter(Skipped { path: file.path.to_string(), reason });
+                        }
                         Err(e) => {
                             let reason = e.message();
                             self.skip_or_fail(Skipped { path: file.path.to_string(), reason }, e)?;
@@ -271,7 +267,7 @@ impl Run<'_> {
         shard.finish()
     }
 
-    fn prepare(&self, files: &[SourceFile]) -> Vec<Result<Vec<u8>>> {
+    fn prepare(&self, files: &[SourceFile]) -> Vec<Result<Prepared>> {
         let preparer = || Preparer::new(self.options, self.root, self.classes);
         files
             .par_iter()
@@ -292,16 +288,26 @@ impl Run<'_> {
         let OnError::Skip(most) = self.options.on_error else { return Err(error) };
         let Ok(mut list) = self.skipped.lock() else { return Err(error) };
         list.insert(skipped);
-        if list.len() as u64 > most { Err(error) } else { Ok(()) }
+        let bad = list.len() as u64;
+        if bad <= most {
+            return Ok(());
+        }
+        let too_many = Error::new(ErrorKind::TooManyBad { bad, most, last: error.message() });
+        Err(too_many.at(error.location()))
+    }
+
+    /// Lists an image that the options leave out.
+    fn filter(&self, filtered: Skipped) {
+        self.filtered.lock().unwrap_or_else(PoisonError::into_inner).insert(filtered);
     }
 }
 
-/// Cuts a shard's files into windows.
-fn windows(files: &[SourceFile]) -> Vec<Range<usize>> {
+/// Cuts a shard's files into windows of at most so many bytes.
+fn windows(files: &[SourceFile], most_bytes: u64) -> Vec<Range<usize>> {
     let mut windows = Vec::new();
     let (mut start, mut bytes) = (0, 0u64);
     for (i, file) in files.iter().enumerate() {
-        if i > start && (i - start == WINDOW_FILES || bytes.saturating_add(file.size) > WINDOW_BYTES) {
+        if i > start && (i - start == WINDOW_FILES || bytes.saturating_add(file.size) > most_bytes) {
             windows.push(start..i);
             (start, bytes) = (i, 0);
         }
@@ -324,10 +330,10 @@ mod tests {
             .chain(std::iter::repeat_n(10, 200))
             .map(|size| SourceFile { path: "x".into(), class: None, size, modified: 0, notes: None })
             .collect();
-        let windows = windows(&files);
+        let windows = windows(&files, WINDOW_BYTES);
         assert_eq!(windows[..4], [0..2, 2..3, 3..4, 4..5]);
         assert_eq!(windows.iter().cloned().flatten().collect::<Vec<_>>(), (0..files.len()).collect::<Vec<_>>());
         assert!(windows.iter().all(|w| w.len() <= WINDOW_FILES));
-        assert!(super::windows(&[]).is_empty());
+        assert!(super::windows(&[], WINDOW_BYTES).is_empty());
     }
 }

@@ -3,12 +3,14 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::index::{idx_path, write_idx};
 use super::manifest::{Manifest, SetEntry, ShardEntry};
 use super::names::{NumberedName, shard_file_name};
 use super::shard_writer::{ShardSummary, ShardWriter, TEMP_SUFFIX, summarize};
-use crate::error::{Error, Result};
+use super::swap::{self, Journal, finish_swap};
+use crate::error::{Error, ErrorClass, Result};
 use crate::record::Compression;
 use crate::sys;
 
@@ -51,7 +53,8 @@ pub struct SetWriter {
     dir: PathBuf,
     plan: SetPlan,
     existing: Existing,
-    kept: Vec<Option<ShardSummary>>,
+    /// Whether each shard was begun in this run.
+    begun: Vec<AtomicBool>,
     /// Shards of the set that were there before this run.
     there: Vec<PathBuf>,
     marker: Marker,
@@ -66,6 +69,7 @@ impl SetWriter {
     pub fn create(dir: &Path, plan: SetPlan, existing: Existing) -> Result<Self> {
         check_set_name(&plan.name)?;
         fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+        finish_swap(dir)?;
         let mut marker = Marker::open(dir, &plan.name)?;
         let there = shards_of(dir, &plan.name)?;
         if let Err(e) = may_begin(dir, &plan, existing, marker.begun.as_deref(), &there) {
@@ -76,12 +80,8 @@ impl SetWriter {
         }
         marker.write(&plan, existing)?;
         remove_leftovers(dir, &plan.name)?;
-        let kept = vec![None; plan.shard_records.len()];
-        let mut writer = SetWriter { dir: dir.to_owned(), kept, plan, existing, there, marker };
-        if existing == Existing::Resume {
-            writer.keep_whole_shards()?;
-        }
-        Ok(writer)
+        let begun = plan.shard_records.iter().map(|_| AtomicBool::new(false)).collect();
+        Ok(SetWriter { dir: dir.to_owned(), begun, plan, existing, there, marker })
     }
 
     /// How many shards the set has.
@@ -89,13 +89,30 @@ impl SetWriter {
         self.plan.shard_records.len()
     }
 
-    /// The shard that an earlier run has finished already, if it has.
-    pub fn kept(&self, index: usize) -> Option<&ShardSummary> {
-        self.kept.get(index)?.as_ref()
+    /// The shard that an earlier run has finished already, if it has and the set is resumed: it is read through. An error
+    /// of `check`, which is asked before each record, ends that.
+    pub fn kept(&self, index: usize, check: &dyn Fn() -> Result<()>) -> Result<Option<ShardSummary>> {
+        let Some(&records) = self.plan.shard_records.get(index) else { return Ok(None) };
+        let path = self.final_path(index);
+        if self.existing != Existing::Resume || !self.there.contains(&path) {
+            return Ok(None);
+        }
+        match summarize(&path, check) {
+            // A shard that lacks records lacks images that were left out; doing it again names them again.
+            Ok(shard) => Ok((shard.records == records).then_some(shard)),
+            Err(e) if e.class() == ErrorClass::Data => {
+                log::warn!("written again: {e}");
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// Begins the shard with this number.
     pub fn shard(&self, index: usize) -> Result<ShardWriter> {
+        if let Some(begun) = self.begun.get(index) {
+            begun.store(true, Ordering::Relaxed);
+        }
         let path = match self.existing {
             Existing::Replace => self.staged_path(index),
             _ => self.final_path(index),
@@ -105,39 +122,38 @@ impl SetWriter {
 
     /// Ends the set: `shards` are the summaries in order. Puts a replaced set into place, writes the indexes and the
     /// set's entry in the manifest, and removes what an earlier set has left.
-    pub fn finish(self, mut shards: Vec<ShardSummary>) -> Result<Vec<ShardSummary>> {
+    pub fn finish(self, shards: Vec<ShardSummary>) -> Result<Vec<ShardSummary>> {
+        Ok(finish_sets(vec![self], vec![shards])?.pop().unwrap_or_default())
+    }
+
+    fn end(self, entry: SetEntry, mut shards: Vec<ShardSummary>) -> Result<Vec<ShardSummary>> {
+        swap::put_in_place(&self.dir, &self.plan.name, &entry)?;
         for (index, shard) in shards.iter_mut().enumerate() {
-            let path = self.final_path(index);
-            if shard.path != path {
-                fs::rename(&shard.path, &path).map_err(|e| Error::io(&path, e))?;
-                shard.path = path;
-            }
-        }
-        for old in shards_of(&self.dir, &self.plan.name)? {
-            if !shards.iter().any(|s| s.path == old) {
-                fs::remove_file(&old).map_err(|e| Error::io(&old, e))?;
-                remove_if_there(&idx_path(&old))?;
-            }
-        }
-        for shard in &shards {
+            shard.path = self.final_path(index);
             match self.plan.compression {
                 Compression::None => drop(write_idx(&shard.path, &shard.spans)?),
                 _ => remove_if_there(&idx_path(&shard.path))?,
             }
         }
-        sys::sync_dir(&self.dir).map_err(|e| Error::io(&self.dir, e))?;
-        let mut manifest = Manifest::read(&self.dir)?.unwrap_or_default();
-        let entry = SetEntry {
+        swap::enter(&self.dir, &self.plan.name, entry)?;
+        Ok(shards)
+    }
+
+    /// What the manifest will say of the set.
+    pub(super) fn entry(&self, shards: &[ShardSummary]) -> SetEntry {
+        let entries = shards.iter().enumerate().map(|(index, shard)| ShardEntry {
+            path: self.shard_name(index),
+            records: shard.records,
+            bytes: shard.bytes,
+            fingerprint: shard.fingerprint.clone(),
+        });
+        SetEntry {
             plan: self.plan.plan.clone(),
             stamp: self.plan.stamp.clone(),
             seed: self.plan.seed,
             records: shards.iter().map(|s| s.records).sum(),
-            shards: shards.iter().map(entry).collect(),
-        };
-        manifest.sets.insert(self.plan.name.clone(), entry);
-        manifest.write(&self.dir)?;
-        remove_if_there(&self.marker.path)?;
-        Ok(shards)
+            shards: entries.collect(),
+        }
     }
 
     /// Gives the set up: removes what this run has written, so that the same run can be tried again. No shard that was
@@ -149,8 +165,8 @@ impl SetWriter {
             let path = self.final_path(index);
             if !self.there.contains(&path) {
                 remove_if_there(&path)?;
-            } else if self.existing == Existing::Resume && self.kept[index].is_none() {
-                rewritten = true;
+            } else if self.existing == Existing::Resume {
+                rewritten |= self.begun[index].load(Ordering::Relaxed);
             }
         }
         // What an earlier run has left unfinished stays so, and so does a finished set in which a shard may be new.
@@ -160,40 +176,37 @@ impl SetWriter {
         Ok(())
     }
 
+    fn shard_name(&self, index: usize) -> String {
+        shard_file_name(&self.plan.name, index, self.count(), self.plan.compression)
+    }
+
     fn final_path(&self, index: usize) -> PathBuf {
-        self.dir.join(shard_file_name(&self.plan.name, index, self.count(), self.plan.compression))
+        self.dir.join(self.shard_name(index))
     }
 
     fn staged_path(&self, index: usize) -> PathBuf {
-        let name = shard_file_name(&self.plan.name, index, self.count(), self.plan.compression);
-        self.dir.join(format!(".{name}.new{TEMP_SUFFIX}"))
-    }
-
-    fn keep_whole_shards(&mut self) -> Result<()> {
-        for index in 0..self.count() {
-            let path = self.final_path(index);
-            if !self.there.contains(&path) {
-                continue;
-            }
-            match summarize(&path) {
-                // A shard that lacks records lacks skipped ones; doing it again names them again.
-                Ok(shard) if shard.records == self.plan.shard_records[index] => self.kept[index] = Some(shard),
-                Ok(_) => {}
-                Err(e) if e.class() == crate::ErrorClass::Data => log::warn!("written again: {e}"),
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(())
+        swap::staged_path(&self.dir, &self.shard_name(index))
     }
 }
 
-fn entry(shard: &ShardSummary) -> ShardEntry {
-    ShardEntry {
-        path: shard.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
-        records: shard.records,
-        bytes: shard.bytes,
-        fingerprint: shard.fingerprint.clone(),
+/// Ends sets of one directory, each with the summaries of its shards in order. Those that replace others take their place
+/// together: of all of them or of none.
+pub(crate) fn finish_sets(writers: Vec<SetWriter>, shards: Vec<Vec<ShardSummary>>) -> Result<Vec<Vec<ShardSummary>>> {
+    let Some(dir) = writers.first().map(|writer| writer.dir.clone()) else { return Ok(Vec::new()) };
+    let mut journal = Journal::default();
+    for (writer, shards) in writers.iter().zip(&shards).filter(|(writer, _)| writer.existing == Existing::Replace) {
+        journal.sets.insert(writer.plan.name.clone(), writer.entry(shards));
     }
+    if !journal.sets.is_empty() {
+        journal.write(&dir)?;
+    }
+    let ended = writers.into_iter().zip(shards).map(|(writer, shards)| {
+        let entry = writer.entry(&shards);
+        writer.end(entry, shards)
+    });
+    let ended = ended.collect::<Result<_>>()?;
+    swap::end(&dir)?;
+    Ok(ended)
 }
 
 /// A set's name goes into file names and TFDS metadata: `[A-Za-z][\w-]*`, ASCII, and not `all`, which TFDS cannot take.
@@ -216,7 +229,7 @@ pub(crate) fn refuse_existing(dir: &Path, name: &str) -> Result<()> {
         return Ok(());
     }
     // A marker that cannot be read now is an error when the set is begun.
-    let begun = fs::read_to_string(Marker::path(dir, name)).ok().filter(|text| !text.is_empty());
+    let begun = fs::read_to_string(marker_path(dir, name)).ok().filter(|text| !text.is_empty());
     refuse(dir, name, begun.as_deref(), &shards_of(dir, name)?)
 }
 
@@ -291,7 +304,7 @@ struct Marker {
 
 impl Marker {
     fn open(dir: &Path, set: &str) -> Result<Self> {
-        let path = Self::path(dir, set);
+        let path = marker_path(dir, set);
         let io = |e| Error::io(&path, e);
         let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
         if !sys::try_lock(&file).map_err(io)? {
@@ -309,10 +322,6 @@ impl Marker {
     fn text(plan: &SetPlan, existing: Existing) -> String {
         let how = if existing == Existing::Replace { REPLACING } else { "new" };
         format!("{how} {} {}\n", plan.plan, plan.stamp)
-    }
-
-    fn path(dir: &Path, set: &str) -> PathBuf {
-        dir.join(format!(".{set}.plan"))
     }
 
     fn is_replacing(text: &str) -> bool {
@@ -334,6 +343,11 @@ impl Marker {
     }
 }
 
+/// The file that marks an unfinished set.
+pub(super) fn marker_path(dir: &Path, set: &str) -> PathBuf {
+    dir.join(format!(".{set}.plan"))
+}
+
 fn names_in(dir: &Path) -> Result<Vec<String>> {
     let entries = fs::read_dir(dir).map_err(|e| Error::io(dir, e))?;
     let names = entries.map(|e| e.map(|e| e.file_name().to_string_lossy().into_owned()));
@@ -344,13 +358,15 @@ fn names_in(dir: &Path) -> Result<Vec<String>> {
 
 /// The shards of set `name` that are in `dir`, of whatever count and compression: exactly the names that this writer
 /// gives, so that nothing else is ever removed.
-fn shards_of(dir: &Path, name: &str) -> Result<Vec<PathBuf>> {
+pub(super) fn shards_of(dir: &Path, name: &str) -> Result<Vec<PathBuf>> {
+    Ok(names_in(dir)?.into_iter().filter(|file| is_shard_of(file, name)).map(|file| dir.join(file)).collect())
+}
+
+/// Whether a file's name is one that this writer gives shards of set `name`.
+pub(super) fn is_shard_of(file: &str, name: &str) -> bool {
     let compressions = [Compression::None, Compression::Gzip, Compression::Zlib];
-    let is_ours = |file: &String| {
-        NumberedName::parse(file)
-            .is_some_and(|n| compressions.iter().any(|c| *file == shard_file_name(name, n.index, n.count, *c)))
-    };
-    Ok(names_in(dir)?.into_iter().filter(is_ours).map(|file| dir.join(file)).collect())
+    NumberedName::parse(file)
+        .is_some_and(|n| compressions.iter().any(|c| file == shard_file_name(name, n.index, n.count, *c)))
 }
 
 /// Removes what a killed run has left half-written.
@@ -368,7 +384,7 @@ fn remove_leftovers(dir: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn remove_if_there(path: &Path) -> Result<()> {
+pub(super) fn remove_if_there(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, e)),
         _ => Ok(()),
@@ -378,6 +394,11 @@ fn remove_if_there(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
+
+    fn kept(set: &SetWriter, index: usize) -> Option<ShardSummary> {
+        set.kept(index, &|| Ok(())).unwrap()
+    }
 
     fn plan(shard_records: &[u64], plan: &str) -> SetPlan {
         SetPlan {
@@ -413,8 +434,8 @@ mod tests {
         let other = SetWriter::create(dir, plan(&[2, 3], "q"), Existing::Resume).err().unwrap();
         assert!(other.to_string().contains("other sources or options"));
         let set = SetWriter::create(dir, plan(&[2, 3], "p"), Existing::Resume).unwrap();
-        let first = set.kept(0).cloned().unwrap();
-        assert!(set.kept(1).is_none());
+        let first = kept(&set, 0).unwrap();
+        assert!(kept(&set, 1).is_none() && kept(&set, 2).is_none());
         let second = write_one(&set, 1, 3);
         set.finish(vec![first, second]).unwrap();
         assert_eq!(
@@ -423,7 +444,9 @@ mod tests {
         );
         assert_eq!(Manifest::read(dir).unwrap().unwrap().sets["train"].records, 5);
         let again = SetWriter::create(dir, plan(&[2, 3], "p"), Existing::Resume).unwrap();
-        assert!(again.kept(0).is_some() && again.kept(1).is_some());
+        assert!(kept(&again, 0).is_some() && kept(&again, 1).is_some());
+        let interrupted = again.kept(0, &|| Err(Error::new(ErrorKind::Interrupted))).unwrap_err();
+        assert_eq!(interrupted.kind_name(), "interrupted");
     }
 
     #[test]
@@ -502,7 +525,7 @@ mod tests {
         let mut data = fs::read(&path).unwrap();
         data[13] ^= 1;
         fs::write(&path, data).unwrap();
-        assert!(SetWriter::create(dir, plan(&[2], "p"), Existing::Resume).unwrap().kept(0).is_none());
+        assert!(kept(&SetWriter::create(dir, plan(&[2], "p"), Existing::Resume).unwrap(), 0).is_none());
     }
 
     #[test]

@@ -126,11 +126,13 @@ pub(super) fn dir_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Reads a shard through: its summary, or the first thing that is wrong with it.
-pub(super) fn summarize(path: &Path) -> Result<ShardSummary> {
+/// Reads a shard through: its summary, or the first thing that is wrong with it. An error of `check`, which is asked
+/// before each record, ends it.
+pub(super) fn summarize(path: &Path, check: &dyn Fn() -> Result<()>) -> Result<ShardSummary> {
     let mut source = crate::record::RecordSource::open(path, Default::default(), Default::default())?;
     let mut spans = Vec::new();
     while let Some(record) = source.next_record()? {
+        check()?;
         spans.push(Span { offset: record.offset, size: record.frame_len() });
     }
     let bytes = File::open(path).and_then(|f| f.metadata()).map_err(|e| Error::io(path, e))?.len();
@@ -162,7 +164,7 @@ mod tests {
         w.write(&[5; 100]).unwrap();
         let summary = w.finish().unwrap();
         assert_eq!(visible(), 1);
-        assert_eq!(summarize(&path).unwrap(), summary);
+        assert_eq!(summarize(&path, &|| Ok(())).unwrap(), summary);
     }
 
     fn is_hidden(path: &Path) -> bool {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -58,6 +58,12 @@ pub(crate) fn write_tfds(dir: &Path, manifest: &Manifest, ours: bool) -> Result<
         }
     }
     Ok(true)
+}
+
+/// A file of metadata that is in `dir`, if one is.
+pub(crate) fn metadata_in(dir: &Path) -> Option<PathBuf> {
+    let names = [INFO_NAME, FEATURES_NAME, IMAGE_CLASS.1, OBJECT_CLASS.1];
+    names.iter().map(|name| dir.join(name)).find(|path| path.exists())
 }
 
 /// The sets that TFDS can read: it takes neither compressed nor empty ones.

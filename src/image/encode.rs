@@ -4,7 +4,8 @@ use std::io::Cursor;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
-use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, ImageReader};
+use image::metadata::Orientation;
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader};
 
 use super::buf::{ImageBuf, Shape};
 use super::error::{ImageError, Result};
@@ -32,7 +33,22 @@ pub fn encode_png(image: &ImageBuf<u8>) -> Result<Vec<u8>> {
         n => return Err(channels("encode_png", n, "1 to 4")),
     };
     let mut out = Vec::new();
-    encode(image, PngEncoder::new(&mut out), color, Format::Png)?;
+    encode(image.shape(), image.pixels(), PngEncoder::new(&mut out), color, Format::Png)?;
+    Ok(out)
+}
+
+/// As [`encode_png`], with 16 bits a sample.
+pub(super) fn encode_png_16(image: &ImageBuf<u16>) -> Result<Vec<u8>> {
+    let color = match image.shape().channels {
+        1 => ExtendedColorType::L16,
+        2 => ExtendedColorType::La16,
+        3 => ExtendedColorType::Rgb16,
+        4 => ExtendedColorType::Rgba16,
+        n => return Err(channels("encode_png", n, "1 to 4")),
+    };
+    let bytes: Vec<u8> = image.pixels().iter().flat_map(|sample| sample.to_ne_bytes()).collect();
+    let mut out = Vec::new();
+    encode(image.shape(), &bytes, PngEncoder::new(&mut out), color, Format::Png)?;
     Ok(out)
 }
 
@@ -55,7 +71,7 @@ pub fn encode_jpeg(image: &ImageBuf<u8>, quality: u8) -> Result<Vec<u8>> {
     }
     let mut out = Vec::new();
     let encoder = JpegEncoder::new_with_quality(&mut out, quality);
-    encode(image, encoder, color, Format::Jpeg)?;
+    encode(image.shape(), image.pixels(), encoder, color, Format::Jpeg)?;
     Ok(out)
 }
 
@@ -63,8 +79,14 @@ fn channels(op: &'static str, found: usize, wanted: &str) -> ImageError {
     ImageError::parameter(op, format!("{found} channels, not {wanted}"))
 }
 
-fn encode(image: &ImageBuf<u8>, encoder: impl ImageEncoder, color: ExtendedColorType, format: Format) -> Result<()> {
-    let Shape { height, width, .. } = image.shape();
+fn encode(
+    shape: Shape,
+    samples: &[u8],
+    encoder: impl ImageEncoder,
+    color: ExtendedColorType,
+    format: Format,
+) -> Result<()> {
+    let Shape { height, width, .. } = shape;
     let failed = |detail: String| ImageError::Encode { format, detail };
     let (Ok(w), Ok(h)) = (u32::try_from(width), u32::try_from(height)) else {
         return Err(failed(format!("{width}x{height} pixels")));
@@ -72,7 +94,7 @@ fn encode(image: &ImageBuf<u8>, encoder: impl ImageEncoder, color: ExtendedColor
     if w == 0 || h == 0 {
         return Err(failed("an image without pixels".to_owned()));
     }
-    encoder.write_image(image.pixels(), w, h, color).map_err(|e| failed(e.to_string()))
+    encoder.write_image(samples, w, h, color).map_err(|e| failed(e.to_string()))
 }
 
 /// Decodes any known format to 8 bits, with its own number of channels (1 to 4).
@@ -84,8 +106,13 @@ fn encode(image: &ImageBuf<u8>, encoder: impl ImageEncoder, color: ExtendedColor
 /// # Errors
 /// As [`probe_header`]; [`ImageError::Corrupt`] with the decoder's message.
 pub fn decode_any(bytes: &[u8], limits: &Limits) -> Result<ImageBuf<u8>> {
+    to_8_bits(decode_dynamic(bytes, limits)?.0)
+}
+
+/// Decodes any known format to what it holds, as it lies, and its orientation.
+pub(super) fn decode_dynamic(bytes: &[u8], limits: &Limits) -> Result<(DynamicImage, Orientation)> {
     let format = sniff(bytes).ok_or_else(|| unknown(bytes))?;
-    probe_header(bytes, limits)?;
+    let probe = probe_header(bytes, limits)?;
     let mut reader = ImageReader::with_format(
         Cursor::new(bytes),
         match format {
@@ -102,8 +129,21 @@ pub fn decode_any(bytes: &[u8], limits: &Limits) -> Result<ImageBuf<u8>> {
     bounds.max_image_width = Some(side);
     bounds.max_image_height = Some(side);
     bounds.max_alloc = Some(limits.max_bytes);
-    reader.limits(bounds);
-    let decoded = reader.decode().map_err(|e| ImageError::decoder(format, e.to_string()))?;
+    reader.limits(bounds.clone());
+    let failed = |e: image::ImageError| ImageError::decoder(format, e.to_string());
+    let mut decoder = reader.into_decoder().map_err(failed)?;
+    bounds.reserve(decoder.total_bytes()).map_err(failed)?;
+    decoder.set_limits(bounds).map_err(failed)?;
+    let exif = match format {
+        Format::Jpeg | Format::Png => probe.exif_orientation,
+        _ => decoder.orientation().ok().map(Orientation::to_exif),
+    };
+    let orientation = exif.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms);
+    Ok((DynamicImage::from_decoder(decoder).map_err(failed)?, orientation))
+}
+
+/// The pixels with their own number of channels.
+pub(super) fn to_8_bits(decoded: DynamicImage) -> Result<ImageBuf<u8>> {
     let (height, width) = (decoded.height() as usize, decoded.width() as usize);
     let (channels, pixels) = match decoded.color().channel_count() {
         1 => (1, decoded.into_luma8().into_raw()),

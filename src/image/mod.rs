@@ -18,11 +18,13 @@ pub mod random;
 mod resize;
 pub(crate) mod simd;
 mod sniff;
+mod upright;
 mod ycc;
 #[cfg(target_arch = "x86_64")]
 mod ycc_wide;
 
 pub use buf::{Image, ImageBuf, Shape};
+pub(crate) use decode::upright_box;
 pub use decode::{Channels, Dct, DecodeOptions, Decoder, Orientation, Truncated};
 pub use encode::{decode_any, encode_jpeg, encode_png};
 pub use error::{ImageError, Result};
@@ -34,3 +36,4 @@ pub use resize::{
     resize_nearest, resize_nearest_with_pad, resize_shorter_side,
 };
 pub use sniff::{Format, sniff};
+pub(crate) use upright::{Pixels, decode_upright};

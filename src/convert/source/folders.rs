@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use walkdir::WalkDir;
@@ -178,9 +179,14 @@ fn walk(src: &Path, folder: &str, class: Option<u32>, files: &mut Vec<SourceFile
                 source.warnings.push(loop_at(at));
                 continue;
             }
-            Err(e) => {
+            // A link to nothing is a bad file. Of a folder that cannot be read, nobody knows what is missing.
+            Err(e) if e.path().is_some_and(Path::is_symlink) && !is_denied(&e) => {
                 source.bad.push((e.path().map(below).unwrap_or_default(), reason(&e)));
                 continue;
+            }
+            Err(e) => {
+                let path = e.path().unwrap_or(&root).to_owned();
+                return Err(Error::io(&path, e.into()));
             }
         };
         if entry.file_type().is_dir() {
@@ -202,6 +208,10 @@ fn walk(src: &Path, folder: &str, class: Option<u32>, files: &mut Vec<SourceFile
     }
     source.warnings.extend(loops.into_inner());
     Ok(())
+}
+
+fn is_denied(e: &walkdir::Error) -> bool {
+    e.io_error().is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
 }
 
 fn reason(e: &walkdir::Error) -> String {

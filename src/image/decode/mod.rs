@@ -13,7 +13,7 @@ use turbo as backend;
 use zune as backend;
 
 pub use orientation::Orientation;
-pub(crate) use orientation::swaps_sides;
+pub(crate) use orientation::{swaps_sides, upright_box};
 
 use super::buf::{ImageBuf, Shape};
 use super::error::{ImageError, Result};

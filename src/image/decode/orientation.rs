@@ -36,6 +36,22 @@ pub(super) fn upright(image: &mut ImageBuf<u8>, exif: Option<u8>, spare: &mut Im
     Ok(())
 }
 
+/// Where a box of the stored image is in the upright one: xmin, ymin, xmax, ymax in parts of its width and height.
+pub(crate) fn upright_box([xmin, ymin, xmax, ymax]: [f32; 4], exif: Option<u8>) -> [f32; 4] {
+    let flipped = |(from, to): (f32, f32)| (1.0 - to, 1.0 - from);
+    let (mut x, mut y) = ((xmin, xmax), (ymin, ymax));
+    if swaps_sides(exif) {
+        std::mem::swap(&mut x, &mut y);
+    }
+    if matches!(exif, Some(2 | 3 | 6 | 7)) {
+        x = flipped(x);
+    }
+    if matches!(exif, Some(3 | 4 | 7 | 8)) {
+        y = flipped(y);
+    }
+    [x.0, y.0, x.1, y.1]
+}
+
 /// Where a rectangle of the upright image is in the stored one, of `size`.
 pub(super) fn stored_rect(rect: Rect, exif: Option<u8>, size: (usize, usize)) -> Result<Rect> {
     let (height, width) = if swaps_sides(exif) { (size.1, size.0) } else { size };

@@ -17,6 +17,7 @@ pub use crop::{CropMethod, crop_and_resize};
 pub use nearest::{resize_nearest, resize_nearest_with_pad};
 pub use sample::Sample;
 pub use shorter::resize_shorter_side;
+pub(super) use shorter::resize_shorter_side_16;
 pub use size::{PadLayout, fit_shorter_side, fit_within, pad_layout};
 
 use std::ops::Range;

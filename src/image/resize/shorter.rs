@@ -1,6 +1,6 @@
 //! Smaller images for storing.
 
-use super::{Method, Resizer, fit_shorter_side};
+use super::{Method, Resizer, Sample, fit_shorter_side};
 use crate::image::buf::{ImageBuf, Shape};
 use crate::image::error::{ImageError, Result};
 use crate::image::simd::avx2;
@@ -23,6 +23,23 @@ use crate::image::simd::avx2;
 /// # Ok::<(), tfrkit::image::ImageError>(())
 /// ```
 pub fn resize_shorter_side(image: ImageBuf<u8>, side: usize) -> Result<ImageBuf<u8>> {
+    let Some(resized) = shrunk(&image, side)? else { return Ok(image) };
+    let mut pixels = vec![0; resized.pixels().len()];
+    round(resized.pixels(), &mut pixels);
+    ImageBuf::from_pixels(resized.shape(), pixels)
+}
+
+/// As [`resize_shorter_side`], of 16-bit samples.
+pub(in crate::image) fn resize_shorter_side_16(image: ImageBuf<u16>, side: usize) -> Result<ImageBuf<u16>> {
+    let levels = image.pixels().iter().map(|&v| f32::from(v)).collect();
+    let Some(resized) = shrunk(&ImageBuf::from_pixels(image.shape(), levels)?, side)? else { return Ok(image) };
+    // A cast clips what is beyond either end.
+    let samples = resized.pixels().iter().map(|v| v.round_ties_even() as u16).collect();
+    ImageBuf::from_pixels(resized.shape(), samples)
+}
+
+/// The smaller image, not yet rounded; `None` where it is small enough.
+fn shrunk<T: Sample>(image: &ImageBuf<T>, side: usize) -> Result<Option<ImageBuf<f32>>> {
     let Shape { height, width, channels } = image.shape();
     let wrong = |detail: String| ImageError::parameter("resize_shorter_side", detail);
     if side == 0 || image.pixels().is_empty() {
@@ -32,14 +49,12 @@ pub fn resize_shorter_side(image: ImageBuf<u8>, side: usize) -> Result<ImageBuf<
         return Err(wrong(format!("{channels} channels, not 1 to 4")));
     }
     if height.min(width) <= side {
-        return Ok(image);
+        return Ok(None);
     }
-    let size = fit_shorter_side((height, width), side);
     let mut resized = ImageBuf::empty();
-    Resizer::new().resize_with(&image, size, Method::Bicubic, true, &mut resized)?;
-    let mut pixels = vec![0; resized.pixels().len()];
-    round(resized.pixels(), &mut pixels);
-    ImageBuf::from_pixels(resized.shape(), pixels)
+    let size = fit_shorter_side((height, width), side);
+    Resizer::new().resize_with(image, size, Method::Bicubic, true, &mut resized)?;
+    Ok(Some(resized))
 }
 
 avx2! {

@@ -9,7 +9,7 @@ use crate::error::{ErrorClass, Result};
 use crate::example::ExampleView;
 use crate::image::{
     DecodeOptions, Decoder, Format, ImageBuf, ImageError, Limits, Orientation, Scale, Shape, decode_any, encode_jpeg,
-    probe_magic, sniff,
+    probe_magic, sniff, upright_box,
 };
 use crate::inspect::kinds::Place;
 use crate::inspect::preview::Fitter;
@@ -260,18 +260,8 @@ fn boxes(payload: &[u8]) -> Result<Vec<BoxMark>> {
 impl BoxMark {
     /// The box after its image has been turned upright.
     fn turned(self, exif: Option<u8>) -> Self {
-        let flipped = |(from, to): (f32, f32)| (1.0 - to, 1.0 - from);
-        let (mut x, mut y) = (self.x, self.y);
-        if matches!(exif, Some(5..=8)) {
-            std::mem::swap(&mut x, &mut y);
-        }
-        if matches!(exif, Some(2 | 3 | 6 | 7)) {
-            x = flipped(x);
-        }
-        if matches!(exif, Some(3 | 4 | 7 | 8)) {
-            y = flipped(y);
-        }
-        BoxMark { x, y, ..self }
+        let [xmin, ymin, xmax, ymax] = upright_box([self.x.0, self.y.0, self.x.1, self.y.1], exif);
+        BoxMark { x: (xmin, xmax), y: (ymin, ymax), ..self }
     }
 }
 

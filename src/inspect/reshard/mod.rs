@@ -23,7 +23,10 @@ use self::split::{Keys, deal};
 use self::write::{Inputs, write_sets};
 use super::known::Known;
 use super::work::{Work, path_as_text};
-use crate::dataset::{Existing, SetWriter, ShardCount, ShardSet, ShardSummary, check_split, lock_dir, refuse_existing};
+use crate::dataset::{
+    Existing, SetWriter, ShardCount, ShardSet, ShardSummary, check_split, finish_sets, finish_swap, lock_dir,
+    refuse_existing,
+};
 use crate::error::{Error, ErrorClass, Result};
 use crate::example::Rewrite;
 use crate::image::random;
@@ -125,6 +128,7 @@ fn write_anew(sets: &[ShardSet], out: &Path, options: &ReshardOptions, job: &Job
     }
     // Class numbers and the manifest belong to all sets of the directory: one job at a time may change them.
     let _lock = lock_dir(out)?;
+    finish_swap(out)?;
     let mut report = ReshardReport::default();
     let beside = Beside::read(&paths, &mut report.warnings)?;
     beside.check(out)?;
@@ -144,7 +148,7 @@ fn write_anew(sets: &[ShardSet], out: &Path, options: &ReshardOptions, job: &Job
     let inputs = open(paths, &scanned, &planned, &work)?;
 
     let run = Run { out, options, job, work: &work, sources: &sources, inputs: &inputs, rewrite: rewrite.as_ref() };
-    let (written, has_kept) = run.write(&planned, &beside)?;
+    let written = run.write(&planned, &beside)?;
     for (set, shards) in planned.iter().zip(written) {
         report.sets.insert(set.name.clone(), shards.iter().map(|s| s.records).sum());
         let shards = shards.into_iter();
@@ -152,7 +156,9 @@ fn write_anew(sets: &[ShardSet], out: &Path, options: &ReshardOptions, job: &Job
     }
     report.records = report.sets.values().sum();
     report.dropped = scanned.iter().map(|s| s.records).sum::<u64>().saturating_sub(report.records);
-    if let Some(rewrite) = rewrite.as_ref().filter(|_| !has_kept && report.records > 0) {
+    // The records of kept shards are not rewritten again.
+    let is_anew = options.existing != Existing::Resume && report.records > 0;
+    if let Some(rewrite) = rewrite.as_ref().filter(|_| is_anew) {
         report.warnings.extend(rewrite.unseen().map(|name| format!("no record has the feature '{name}'")));
     }
     let (compression, rewritten) = (options.compression, rewrite.is_some());
@@ -248,9 +254,8 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Writes all sets, and whether a shard was kept. The sets are ended together, so that a bad record in the last leaves
-    /// nothing of the first.
-    fn write(&self, sets: &[PlannedSet], beside: &Beside) -> Result<(Vec<Vec<ShardSummary>>, bool)> {
+    /// Writes all sets. They are ended together, so that a bad record in the last leaves nothing of the first.
+    fn write(&self, sets: &[PlannedSet], beside: &Beside) -> Result<Vec<Vec<ShardSummary>>> {
         let identities = self.work.in_order(self.inputs.paths.len(), |i| Identity::of(&self.inputs.paths[i]))?;
         let mut writers = Vec::new();
         // All are begun before the first is written: what refuses the last should not take hours to show.
@@ -263,12 +268,10 @@ impl Run<'_> {
         let written = begun.and_then(|()| write_sets(sets, &writers, self.inputs, self.rewrite, self.job, self.work));
         match written {
             Ok(written) => {
-                let has_kept = writers.iter().any(|writer| (0..writer.count()).any(|i| writer.kept(i).is_some()));
                 // Before the first set is in the manifest: its labels are nothing without their numbers.
                 let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
                 beside.write_shared(self.out, self.rewrite.is_some(), &names)?;
-                let finished = writers.into_iter().zip(written).map(|(writer, shards)| writer.finish(shards));
-                Ok((finished.collect::<Result<_>>()?, has_kept))
+                finish_sets(writers, written)
             }
             Err(e) => {
                 if matches!(e.class(), ErrorClass::Data | ErrorClass::Usage) {

@@ -79,9 +79,9 @@ struct Lane<'a> {
 impl Lane<'_> {
     fn write(&self, places: &[Place], writer: &SetWriter, index: usize) -> Result<ShardSummary> {
         self.job.check()?;
-        if let Some(kept) = writer.kept(index) {
+        if let Some(kept) = writer.kept(index, &|| self.job.check())? {
             self.done.add(places.iter().map(|place| u64::from(place.size)).sum());
-            return Ok(kept.clone());
+            return Ok(kept);
         }
         let mut shard = writer.shard(index)?;
         let (mut buffer, mut rewritten, mut waiting) = (Vec::new(), Vec::new(), 0);
