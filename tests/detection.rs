@@ -7,42 +7,9 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use annotated::{convert, read_json, records, refused, threads_and_resume};
+use annotated::{coco, convert, instances, picture, read_json, records, refused, threads_and_resume};
 use common::{text, tfr_json};
 use serde_json::{Value, json};
-
-/// A picture 40 high and 50 wide.
-fn picture(path: &Path, seed: usize) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, common::jpeg(seed, 40, 50)).unwrap();
-}
-
-/// Annotations of two pictures, the second without objects.
-fn instances() -> Value {
-    json!({
-        "info": {"year": 2024},
-        "images": [
-            {"id": 20, "file_name": "b.jpg", "height": 40, "width": 50},
-            {"id": 10, "file_name": "a.jpg", "height": 40, "width": 50},
-        ],
-        "annotations": [
-            {"id": 2, "image_id": 20, "category_id": 18, "bbox": [25, 10, 25.5, 30], "area": 700.5, "iscrowd": 1,
-                "segmentation": [[1, 2, 3, 4]]},
-            {"id": 1, "image_id": 20, "category_id": 3, "bbox": [0, 0, 10, 20], "area": 200, "iscrowd": 0},
-        ],
-        "categories": [{"id": 18, "name": "dog"}, {"id": 3, "name": "zebra"}],
-    })
-}
-
-fn coco(dir: &Path, instances: &Value) {
-    fs::create_dir_all(dir.join("annotations")).unwrap();
-    for (seed, set) in ["train2017", "val2017"].into_iter().enumerate() {
-        fs::write(dir.join(format!("annotations/instances_{set}.json")), instances.to_string()).unwrap();
-        picture(&dir.join(set).join("a.jpg"), seed);
-        picture(&dir.join(set).join("b.jpg"), seed + 10);
-    }
-    fs::write(dir.join("annotations/captions_train2017.json"), r#"{"images": [], "annotations": []}"#).unwrap();
-}
 
 #[test]
 fn a_coco_dataset_with_its_sets() {

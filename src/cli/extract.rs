@@ -20,7 +20,7 @@ so that the records can be made again; the class folders alone can be converted 
 Examples:
   tfr extract shards -o images
   tfr extract shards -o cats --set train --where 'text == \"cat\"' --take 100
-  tfr extract shards -o images && tfr convert images again --no-shuffle")]
+  tfr extract shards -o images && tfr convert images/manifest.jsonl again --no-shuffle")]
 pub(super) struct Args {
     /// Shards: files, a directory, a glob, or NAME@COUNT
     #[arg(required = true, value_name = "PATH")]

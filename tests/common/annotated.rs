@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tfrkit::example::example_to_json;
 use tfrkit::record::{Io, ReadOptions, RecordSource};
 
-use crate::common::{names, shard_bytes, text, tfr, tfr_json};
+use crate::common::{jpeg, names, shard_bytes, text, tfr, tfr_json};
 
 /// The features of each record of a set, by the file's name.
 pub fn records(dir: &Path, set: &str) -> BTreeMap<String, Map<String, Value>> {
@@ -75,4 +75,37 @@ pub fn threads_and_resume(src: &Path, tmp: &Path, change: impl FnOnce()) {
     assert_eq!(run(&begun, "2", &["--resume"]), 0);
     change();
     assert_eq!(run(&begun, "2", &["--resume"]), 2);
+}
+
+/// A picture 40 high and 50 wide.
+pub fn picture(path: &Path, seed: usize) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, jpeg(seed, 40, 50)).unwrap();
+}
+
+/// Annotations of two pictures, the second without objects.
+pub fn instances() -> Value {
+    json!({
+        "info": {"year": 2024},
+        "images": [
+            {"id": 20, "file_name": "b.jpg", "height": 40, "width": 50},
+            {"id": 10, "file_name": "a.jpg", "height": 40, "width": 50},
+        ],
+        "annotations": [
+            {"id": 2, "image_id": 20, "category_id": 18, "bbox": [25, 10, 25.5, 30], "area": 700.5, "iscrowd": 1,
+                "segmentation": [[1, 2, 3, 4]]},
+            {"id": 1, "image_id": 20, "category_id": 3, "bbox": [0, 0, 10, 20], "area": 200, "iscrowd": 0},
+        ],
+        "categories": [{"id": 18, "name": "dog"}, {"id": 3, "name": "zebra"}],
+    })
+}
+
+pub fn coco(dir: &Path, instances: &Value) {
+    fs::create_dir_all(dir.join("annotations")).unwrap();
+    for (seed, set) in ["train2017", "val2017"].into_iter().enumerate() {
+        fs::write(dir.join(format!("annotations/instances_{set}.json")), instances.to_string()).unwrap();
+        picture(&dir.join(set).join("a.jpg"), seed);
+        picture(&dir.join(set).join("b.jpg"), seed + 10);
+    }
+    fs::write(dir.join("annotations/captions_train2017.json"), r#"{"images": [], "annotations": []}"#).unwrap();
 }
