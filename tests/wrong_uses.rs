@@ -67,7 +67,9 @@ fn wrong_uses_say_what_to_do() {
         // A program is told the same.
         let json = tfr().current_dir(tmp.path()).args(&arguments).arg("--json").output().unwrap();
         assert_eq!(json.status.code(), Some(code), "{command}");
-        let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+        // The last line: behind those of records that came before the trouble.
+        let json = String::from_utf8(json.stdout).unwrap();
+        let json: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
         let message = json["error"]["message"].as_str().unwrap();
         let first = said.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or_else(|| panic!("{said}"));
         assert!(message.contains(first.lines().next().unwrap()), "{command}: {message}");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory;
 use clap_mangen::Man;
 use serde::Serialize;
-use tfrkit::Error;
+use tfrkit::{Error, ErrorKind};
 
 use super::output::{Output, count, shown, write_whole};
 use super::{Cli, Done, GOOD};
@@ -29,6 +29,12 @@ struct Report {
 }
 
 pub(super) fn run(args: &Args, output: &Output) -> Done {
+    if args.dir.exists() && !args.dir.is_dir() {
+        return Err(Error::new(ErrorKind::Usage {
+            detail: format!("{} is not a directory", args.dir.display()),
+            hint: Some("name a directory for the pages; it is made where it is missing".to_owned()),
+        }));
+    }
     fs::create_dir_all(&args.dir).map_err(|e| Error::from(e).at_path(&args.dir))?;
     let mut tfr = Cli::command().disable_help_subcommand(true);
     // Gives every verb the flags of all verbs and its name in full.

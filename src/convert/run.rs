@@ -18,6 +18,7 @@ use super::report::{ConvertReport, ShardReport, Skipped};
 use super::source::{SourceFile, scan};
 use crate::dataset::{
     Existing, FeatureEntry, Manifest, SetWriter, ShardSummary, finish_sets, finish_swap, labels, lock_dir, tfds,
+    without_empty_dir,
 };
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::job::{Counter, Job};
@@ -40,6 +41,10 @@ const ALL_WINDOWS_BYTES: u64 = 64 << 20;
 /// file, and nothing of this run is left behind; with [`OnError::Skip`], the file after the last one allowed. After an
 /// interruption or an error of the system, whole shards stay, for `Existing::Resume`.
 pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> {
+    without_empty_dir(&options.out, || write_anew(options, job))
+}
+
+fn write_anew(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> {
     let start = Instant::now();
     check_places(&options.src, &options.out)?;
     let given = options.labels.as_deref().map(labels::read_labels).transpose()?;

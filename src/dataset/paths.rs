@@ -194,6 +194,12 @@ fn glob(pattern: &str) -> Result<Vec<PathBuf>> {
         )
     };
     let pattern = pattern.trim_start_matches("./");
+    if pattern == "-" {
+        return Err(Error::usage_hint(
+            "standard input is not read here: the shards are read more than once, or with what lies beside them",
+            "name files, a directory, a quoted glob, or NAME@COUNT",
+        ));
+    }
     if !pattern.contains(['*', '?', '[', '{']) {
         return Err(nothing());
     }

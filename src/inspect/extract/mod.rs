@@ -9,13 +9,13 @@ mod report;
 mod row;
 mod tree;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
 
 use super::cat::{CatOptions, cat};
 use super::message::MessageType;
-use crate::dataset::ShardSet;
+use crate::dataset::{ShardSet, without_empty_dir};
 use crate::error::{Error, ErrorKind, Result};
 use crate::example::Filter;
 use crate::job::Job;
@@ -119,6 +119,17 @@ pub fn extract(
     job: &Job<'_>,
     f: &mut dyn FnMut(&Extracted) -> Result<()>,
 ) -> Result<ExtractReport> {
+    let dir = dir.into();
+    without_empty_dir(&dir, || extract_into(sets, &dir, options, job, f))
+}
+
+fn extract_into(
+    sets: &[ShardSet],
+    dir: &Path,
+    options: &ExtractOptions,
+    job: &Job<'_>,
+    f: &mut dyn FnMut(&Extracted) -> Result<()>,
+) -> Result<ExtractReport> {
     let start = Instant::now();
     let mut features = FeatureNames::default();
     if let Some(image) = &options.image {
@@ -129,7 +140,7 @@ pub fn extract(
     }
     let chosen = CatOptions { filter: options.filter.clone(), skip: options.skip, limit: options.take };
     let is_whole = chosen.filter.is_none() && chosen.skip == 0 && chosen.limit.is_none();
-    let tree = Tree::open(&dir.into(), options.replace)?;
+    let tree = Tree::open(dir, options.replace)?;
     let nameless_folder = !options.flat && has_classes(sets, &chosen, &features, job)?;
     let mut planner = Planner::new(sets, &features, options.flat, nameless_folder);
     let mut list = List::begin(&tree)?;

@@ -9,7 +9,6 @@ mod split;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -25,7 +24,7 @@ use super::known::Known;
 use super::work::{Work, path_as_text};
 use crate::dataset::{
     Existing, SetWriter, ShardCount, ShardSet, ShardSummary, check_split, finish_sets, finish_swap, lock_dir,
-    refuse_existing,
+    refuse_existing, without_empty_dir,
 };
 use crate::error::{Error, ErrorClass, Result};
 use crate::example::Rewrite;
@@ -106,13 +105,7 @@ fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error>
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn reshard(sets: &[ShardSet], out: &Path, options: &ReshardOptions, job: &Job<'_>) -> Result<ReshardReport> {
-    let is_new = !out.exists();
-    let done = write_anew(sets, out, options, job);
-    if done.is_err() && is_new {
-        // Removes no directory in which anything is, such as whole shards.
-        let _ = fs::remove_dir(out);
-    }
-    done
+    without_empty_dir(out, || write_anew(sets, out, options, job))
 }
 
 fn write_anew(sets: &[ShardSet], out: &Path, options: &ReshardOptions, job: &Job<'_>) -> Result<ReshardReport> {
