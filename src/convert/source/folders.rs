@@ -61,6 +61,7 @@ pub(super) fn scan(src: &Path, layout: Layout, labels: Option<Vec<String>>) -> R
     }
     let empty = source.classes.iter().zip(populated).filter(|(_, populated)| !populated);
     source.warnings.extend(empty.map(|(name, _)| format!("class '{name}' has no images; it keeps its number")));
+    source.warnings.extend(passed_over(src));
     Ok(source)
 }
 
@@ -71,9 +72,18 @@ pub(super) fn scan_flat(src: &Path) -> Result<Source> {
     walk(src, "", None, &mut files, &mut source)?;
     // The list that `tfr extract` writes beside images.
     files.retain(|file| !IMAGE_LISTS.contains(&&*file.path));
+    source.warnings.extend(passed_over(src));
     files.sort_by(|a, b| a.path.cmp(&b.path));
     source.sets.push((None, files));
     Ok(source)
+}
+
+/// Says of each list of images that it is not read: it may know of boxes and labels that folders do not show.
+fn passed_over(src: &Path) -> impl Iterator<Item = String> {
+    let lists = IMAGE_LISTS.into_iter().map(|name| src.join(name)).filter(|path| path.is_file());
+    lists.map(|path| {
+        format!("labels, boxes and features in {0} are passed over; to use them, convert {0}", path.display())
+    })
 }
 
 /// The classes in order, each of `found` among them.
@@ -246,6 +256,8 @@ mod tests {
         assert_eq!(source.bad.len(), 1);
         assert!(source.bad[0].0 == "stray.txt");
         assert!(source.warnings[0].contains("'c' has no images"));
+        assert!(source.warnings[1].contains("manifest.jsonl are passed over"));
+        assert_eq!(scan_flat(dir.path()).unwrap().warnings.len(), 1);
     }
 
     #[test]
