@@ -316,6 +316,9 @@ fn wrong_uses_say_what_to_do() {
         (&["report", "-", "-o", "x.html"], "reads shards twice"),
         (&["report", shard, "-o", dir], "is a directory"),
         (&["report", shard, "-o", &nowhere], "there is no directory"),
+        (&["report", dir, "-o", shard], "one of the inputs"),
+        (&["preview", dir, "-o", shard], "one of the inputs"),
+        (&["schema", dir, "-o", shard], "one of the inputs"),
         (&["report", shard, "-o", "x.html", "--samples", "0"], "from 1 to 24"),
         (&["report", "no/such", "-o", "x.html"], "nothing matches"),
     ];
@@ -325,4 +328,5 @@ fn wrong_uses_say_what_to_do() {
         assert!(code == 2 && message.contains(part), "{args:?} gave {code}: {message}");
     }
     assert!(!Path::new("x.html").exists());
+    assert_eq!(tfr_json(&["validate", shard]).0, 0);
 }

@@ -9,7 +9,7 @@ use tfrkit::pipeline::{BatchKey, Executor, Layout, MixBatch, Mixer, SampleKey};
 use tfrkit::{Error, ErrorKind, Result};
 
 use super::args::{ModeArg, PipelineArgs};
-use super::output::{Output, count, shown};
+use super::output::{Output, count, refuse_input, shown};
 use super::{Done, GOOD, interrupt, npy};
 
 /// Run a pipeline on image files: the very code that a stream runs
@@ -87,18 +87,6 @@ pub(super) fn run(args: &Args, output: &Output) -> Done {
         Ok(())
     })?;
     Ok(GOOD)
-}
-
-/// Fails where the array would be written over one of the images.
-fn refuse_input(images: &[PathBuf], out: &Path) -> Result<()> {
-    let Ok(target) = out.canonicalize() else { return Ok(()) };
-    match images.iter().find(|image| image.canonicalize().is_ok_and(|path| path == target)) {
-        None => Ok(()),
-        Some(image) => {
-            let detail = format!("{} is one of the images: the array would be written over it", shown(image));
-            Err(Error::new(ErrorKind::Usage { detail, hint: Some("give -o another name".to_owned()) }))
-        }
-    }
 }
 
 fn no_memory(_: std::collections::TryReserveError) -> Error {

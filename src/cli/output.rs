@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -203,6 +203,18 @@ pub(super) fn count(n: u64, what: &str) -> String {
 /// A path as a person typed it.
 pub(super) fn shown(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// Fails where `out` is one of the inputs, which it would be written over.
+pub(super) fn refuse_input<'p>(inputs: impl IntoIterator<Item = &'p PathBuf>, out: &Path) -> Result<()> {
+    let Ok(target) = out.canonicalize() else { return Ok(()) };
+    match inputs.into_iter().find(|input| input.canonicalize().is_ok_and(|path| path == target)) {
+        None => Ok(()),
+        Some(input) => {
+            let detail = format!("{} is one of the inputs and would be written over", shown(input));
+            Err(Error::new(ErrorKind::Usage { detail, hint: Some("give -o another name".to_owned()) }))
+        }
+    }
 }
 
 /// Writes a file that gets its name only when it is whole. What is there and is no ordinary file, such as a device, is

@@ -10,7 +10,7 @@ use tfrkit::image::encode_png;
 use tfrkit::inspect::{PreviewOptions, preview};
 
 use super::args::{ModeArg, PipelineArgs, SetArgs};
-use super::output::{Output, shown, write_whole};
+use super::output::{Output, refuse_input, shown, write_whole};
 use super::{Done, GOOD, interrupt};
 
 /// Draw originals beside what a pipeline makes of them, with what was drawn for each
@@ -47,6 +47,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
     let start = Instant::now();
     let set = args.set.resolve()?;
+    refuse_input(&set.shards, &args.output)?;
     let options = PreviewOptions {
         samples: args.samples,
         versions: args.versions,

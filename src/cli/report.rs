@@ -9,7 +9,7 @@ use tfrkit::inspect::{ReportOptions, report};
 use tfrkit::{Error, ErrorKind, Job};
 
 use super::args::is_stdin;
-use super::output::{Output, count, human_bytes, shown, with_bar, write_whole};
+use super::output::{Output, count, human_bytes, refuse_input, shown, with_bar, write_whole};
 use super::{Done, GOOD, interrupt};
 
 /// Write a page on what shards hold: classes, images, samples, findings, duplicates
@@ -48,6 +48,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         title: args.title.clone(),
     };
     let sets = resolve(&args.paths)?;
+    refuse_input(sets.sets.iter().flat_map(|set| &set.shards), &args.output)?;
     let made = with_bar(output, "reading", job, |job| report(&sets, &options, job))?;
     write_whole(&args.output, |file| file.write_all(made.page.as_bytes()))?;
     let result = json!({

@@ -9,7 +9,7 @@ use tfrkit::dataset::{ShardSet, resolve};
 use tfrkit::inspect::{StatsOptions, stats, stats_stream};
 
 use super::args::is_stdin;
-use super::output::{Output, with_bar, write_whole};
+use super::output::{Output, refuse_input, with_bar, write_whole};
 use super::{Done, GOOD, interrupt};
 
 /// Infer the schema that all records follow: features, kinds, shapes, domains; `tfr validate --schema` takes it
@@ -42,7 +42,13 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     let options = StatsOptions::default();
     let found = with_bar(output, "reading", job, |job| match is_stdin(&args.paths) {
         true => stats_stream(Box::new(io::stdin()), &options, job),
-        false => stats(&shards(args)?, &options, job),
+        false => {
+            let set = shards(args)?;
+            if let Some(out) = &args.output {
+                refuse_input(&set.shards, out)?;
+            }
+            stats(&set, &options, job)
+        }
     })?;
     if found.unreadable > 0 {
         output.warning(format_args!("records that are no such message, and left out: {}", found.unreadable));
