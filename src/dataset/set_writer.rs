@@ -79,7 +79,9 @@ impl SetWriter {
             return Err(e);
         }
         marker.write(&plan, existing)?;
-        remove_leftovers(dir, &plan.name)?;
+        for dir in [dir, &dir.join("idx")] {
+            remove_leftovers(dir, &plan.name)?;
+        }
         let begun = plan.shard_records.iter().map(|_| AtomicBool::new(false)).collect();
         Ok(SetWriter { dir: dir.to_owned(), begun, plan, existing, there, marker })
     }
@@ -371,11 +373,15 @@ pub(super) fn is_shard_of(file: &str, name: &str) -> bool {
 
 /// Removes what a killed run has left half-written.
 fn remove_leftovers(dir: &Path, name: &str) -> Result<()> {
+    if !dir.is_dir() {
+        return Ok(());
+    }
     for file in names_in(dir)? {
         // The temporary file of a staged shard has two dots.
         let hidden = file.starts_with('.').then(|| file.trim_start_matches('.'));
         let ours = hidden.and_then(|f| f.strip_suffix(TEMP_SUFFIX)).is_some_and(|f| {
-            f.split_once(".tfrecord").and_then(|(f, _)| NumberedName::parse(f)).is_some_and(|n| n.set == name)
+            let stem = f.split_once(".tfrecord").or_else(|| f.split_once(".idx"));
+            stem.and_then(|(f, _)| NumberedName::parse(f)).is_some_and(|n| n.set == name)
         });
         if ours {
             remove_if_there(&dir.join(file))?;
@@ -429,6 +435,9 @@ mod tests {
         write_one(&set, 0, 2);
         drop(set);
         fs::write(dir.join(".train-00001-of-00002.tfrecord.XyZ.tmp"), b"half").unwrap();
+        fs::create_dir_all(dir.join("idx")).unwrap();
+        let half_index = dir.join("idx/.train-00000-of-00002.idx.XyZ.tmp");
+        fs::write(&half_index, b"half").unwrap();
         let refused = SetWriter::create(dir, plan(&[2, 3], "p"), Existing::Refuse).err().unwrap();
         assert!(refused.hint().unwrap().contains("--resume"));
         let other = SetWriter::create(dir, plan(&[2, 3], "q"), Existing::Resume).err().unwrap();
@@ -442,6 +451,7 @@ mod tests {
             names_in(dir).unwrap(),
             ["idx", "manifest.json", "train-00000-of-00002.tfrecord", "train-00001-of-00002.tfrecord"]
         );
+        assert!(!half_index.exists());
         assert_eq!(Manifest::read(dir).unwrap().unwrap().sets["train"].records, 5);
         let again = SetWriter::create(dir, plan(&[2, 3], "p"), Existing::Resume).unwrap();
         assert!(kept(&again, 0).is_some() && kept(&again, 1).is_some());
