@@ -314,6 +314,7 @@ fn wrong_uses_say_what_to_do() {
     let cases: &[(&[&str], &str)] = &[
         (&["report", shard], "--output"),
         (&["report", "-", "-o", "x.html"], "reads shards twice"),
+        (&["report", shard, "-o", "-"], "not to stdout"),
         (&["report", shard, "-o", dir], "is a directory"),
         (&["report", shard, "-o", &nowhere], "there is no directory"),
         (&["report", dir, "-o", shard], "one of the inputs"),

@@ -220,7 +220,11 @@ pub(super) fn refuse_input<'p>(inputs: impl IntoIterator<Item = &'p PathBuf>, ou
 /// Writes a file that gets its name only when it is whole. What is there and is no ordinary file, such as a device, is
 /// written to directly.
 pub(super) fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
-    put(path, write).map_err(|e| Error::from(e).at_path(path))
+    put(path, write).map_err(|e| match e.kind() {
+        // As on stdout: who reads has seen enough.
+        io::ErrorKind::BrokenPipe => Error::from(e),
+        _ => Error::from(e).at_path(path),
+    })
 }
 
 fn put(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {

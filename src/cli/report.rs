@@ -70,6 +70,9 @@ fn check(args: &Args) -> Result<(), Error> {
     if is_stdin(&args.paths) {
         return wrong("a report reads shards twice, which a stream cannot be".to_owned(), "name files");
     }
+    if args.output == Path::new("-") {
+        return wrong("a page is written to a file, not to stdout".to_owned(), "name it: -o report.html");
+    }
     if args.output.is_dir() {
         return wrong(format!("{} is a directory", shown(&args.output)), "name the file that the page is to be");
     }

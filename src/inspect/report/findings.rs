@@ -16,6 +16,10 @@ pub(super) fn section(out: &mut String, facts: &Facts, decode: bool) {
         false => " Images were checked by their structure, not decoded.",
     };
     let images = if facts.images.count() > 0 { images } else { "" };
+    if facts.counts.is_empty() && facts.records() == 0 {
+        out.push_str("<p class=\"warn\">None; but there are no records either.</p></section>");
+        return;
+    }
     if facts.counts.is_empty() {
         put!(
             out,
@@ -48,14 +52,23 @@ pub(super) fn section(out: &mut String, facts: &Facts, decode: bool) {
 fn list(out: &mut String, facts: &Facts, severity: Severity, kind: FindingKind, count: u64) {
     let all = facts.report.findings.iter().filter(|f| (f.severity, f.kind) == (severity, kind));
     let listed: Vec<&Finding> = all.take(LISTED).collect();
-    put!(out, "<div class=\"scroll\" role=\"region\" aria-label=\"{}\" tabindex=\"0\"><table><thead><tr>", title(kind));
+    put!(
+        out,
+        "<div class=\"scroll\" role=\"region\" aria-label=\"{}\" tabindex=\"0\"><table class=\"found\"><thead><tr>",
+        title(kind)
+    );
     out.push_str("<th scope=\"col\">Shard</th><th scope=\"col\" class=\"num\">Record</th>");
     out.push_str("<th scope=\"col\" class=\"num\">Offset</th><th scope=\"col\">What is wrong</th></tr></thead><tbody>");
     for finding in &listed {
         let path = finding.path.as_ref().map_or(String::new(), |path| facts.shown(path));
         let number = |n: Option<u64>| n.map_or("–".to_owned(), |n| Count(n).to_string());
-        put!(out, "<tr><td class=\"path\">{}</td><td class=\"num\">{}</td>", Text(&path), number(finding.record));
-        put!(out, "<td class=\"num\">{}</td><td class=\"detail\">", number(finding.offset));
+        put!(
+            out,
+            "<tr><td class=\"path\">{}</td><td class=\"num\" data-name=\"record\">{}</td>",
+            Text(&path),
+            number(finding.record)
+        );
+        put!(out, "<td class=\"num\" data-name=\"offset\">{}</td><td class=\"detail\">", number(finding.offset));
         match finding.detail.char_indices().nth(MOST_CHARS) {
             Some((at, _)) => put!(out, "{}…</td></tr>", Text(&finding.detail[..at])),
             None => put!(out, "{}</td></tr>", Text(&finding.detail)),

@@ -11,6 +11,7 @@ use crate::inspect::features::{FeatureInfo, FeatureTable};
 use crate::inspect::finding::{FindingCounts, Key};
 use crate::inspect::message::MessageType;
 use crate::inspect::metadata::Classes;
+use crate::inspect::stats::LABEL_NAMES;
 use crate::inspect::survey::Survey;
 use crate::inspect::validate::Report;
 use crate::record::Compression;
@@ -137,6 +138,7 @@ impl Facts {
         };
         let mut tables: BTreeMap<Key, (FeatureTable, u64)> = BTreeMap::new();
         let (mut classes, mut objects) = (ClassRows::new(names.len()), ClassRows::new(names.len()));
+        let labels = LABEL_NAMES.map(str::to_owned);
         for (i, set) in surveyed.into_iter().enumerate() {
             let at = set_of(i);
             let told = &mut facts.sets[at];
@@ -153,7 +155,10 @@ impl Facts {
                 tally
             };
             tables.extend(features);
-            let names = resolved.sets[i].shards.first().and_then(|shard| Classes::beside(shard).ok().flatten());
+            let names = resolved.sets[i]
+                .shards
+                .first()
+                .and_then(|shard| Classes::beside_or_tfds(shard, &labels).ok().flatten());
             classes.add(at, found, names.as_ref());
             objects.add(at, found_objects, None);
         }

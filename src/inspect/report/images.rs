@@ -66,7 +66,10 @@ fn aspects(out: &mut String, facts: &Facts) {
         1.. => format!("{}:1", 1u64 << octave.min(20)),
         _ => format!("1:{}", 1u64 << octave.abs().min(20)),
     };
-    let ticks = octaves(&bins, name);
+    let mut ticks = octaves(&bins, name);
+    if ticks.len() <= 3 {
+        ticks.extend([(3.0, 4.0), (4.0, 3.0)].map(|(w, h)| (along(&bins, libm::log2(w / h)), format!("{w}:{h}"))));
+    }
     let [wide, square, high] = facts.images.shapes;
     let caption =
         format!("{} wider than high, {} square, {} higher than wide.", Count(wide), Count(square), Count(high));
@@ -82,12 +85,12 @@ fn lengths(out: &mut String, facts: &Facts, title: &str, what: &str) {
         bins.iter().map(|&(from, to, count)| Bar { count, name: format!("{} to {}", size(from), size(to)) }).collect();
     let ticks = match octaves(&bins, |octave| size(libm::exp2(f64::from(octave))).replace(".0", "")) {
         ticks if ticks.len() > 2 => ticks,
-        _ => edges(&bins, size),
+        _ => edges(&bins, |edge| size(edge).replace(".0", "")),
     };
     let (min, max) = images.bytes.range.unwrap_or_default();
     let mean = html::bytes(images.bytes_total / images.bytes_count.max(1));
     let caption = format!("From {} to {}, {mean} on average.", size(min), size(max));
-    Chart { title, x_title: "bytes", y_title: what, caption: &caption }.histogram(out, &bars, &ticks);
+    Chart { title, x_title: "size, logarithmic", y_title: what, caption: &caption }.histogram(out, &bars, &ticks);
 }
 
 fn brightness(out: &mut String, facts: &Facts, pictures: &Pictures) {
@@ -130,10 +133,19 @@ fn edges(bins: &[(f64, f64, u64)], name: impl Fn(f64) -> String) -> Vec<Tick> {
 
 /// Marks at powers of two, as many as there is room for.
 fn octaves(bins: &[(f64, f64, u64)], name: impl Fn(i32) -> String) -> Vec<Tick> {
-    let (Some((low, ..)), Some((_, high, _))) = (bins.first(), bins.last()) else { return Vec::new() };
-    let (low, high) = (libm::log2(*low), libm::log2(*high));
+    let Some((low, high)) = ends(bins) else { return Vec::new() };
     let octaves = libm::ceil(low) as i32..=libm::floor(high) as i32;
     let every = (octaves.clone().count()).div_ceil(LogBins::MOST_TICKS).max(1) as i32;
-    let mark = |octave: i32| ((f64::from(octave) - low) / (high - low).max(1e-9), name(octave));
+    let mark = |octave: i32| (along(bins, f64::from(octave)), name(octave));
     octaves.filter(|octave| octave.rem_euclid(every) == 0).map(mark).collect()
+}
+
+/// Where a power of two lies between the first bin and the last, from 0 to 1.
+fn along(bins: &[(f64, f64, u64)], power: f64) -> f64 {
+    ends(bins).map_or(0.0, |(low, high)| (power - low) / (high - low).max(1e-9))
+}
+
+/// Where the bins begin and end, as powers of two.
+fn ends(bins: &[(f64, f64, u64)]) -> Option<(f64, f64)> {
+    bins.first().zip(bins.last()).map(|((low, ..), (_, high, _))| (libm::log2(*low), libm::log2(*high)))
 }

@@ -42,6 +42,7 @@ pub(super) fn draw(facts: &Facts, plan: &gallery::Plan, pictures: &Pictures, opt
     let mut page = String::new();
     head(&mut page, &title);
     put!(page, "<body><header><h1>{}</h1><p>{}.</p>", Text(&title), lede(facts));
+    verdict(&mut page, facts);
     page.push_str("<nav aria-label=\"Sections\"><ul>");
     sections.iter().for_each(|(id, name, _)| put!(page, "<li><a href=\"#{id}\">{name}</a></li>"));
     page.push_str("</ul></nav></header>\n<main>");
@@ -93,13 +94,30 @@ fn lede(facts: &Facts) -> String {
     format!("{records} in {shards}, {}{sets}", html::bytes(facts.bytes()))
 }
 
+/// Whether the sets are fine: what is asked first.
+fn verdict(out: &mut String, facts: &Facts) {
+    let (errors, warnings) = (Counted(facts.report.errors, "error"), Counted(facts.report.warnings, "warning"));
+    let kinds = match facts.counts.len() {
+        0 | 1 => String::new(),
+        n => format!(" of {n} kinds"),
+    };
+    let (class, words) = match (errors.0, warnings.0) {
+        (0, 0) if facts.records() == 0 => ("warn", "There are no records.".to_owned()),
+        (0, 0) => ("good", "Nothing is wrong.".to_owned()),
+        (0, _) => ("warn", format!("No errors; {warnings}{kinds}.")),
+        (_, 0) => ("bad", format!("{errors}{kinds}.")),
+        _ => ("bad", format!("{errors} and {warnings}{kinds}.")),
+    };
+    put!(out, "<p class=\"verdict {class}\"><a href=\"#findings\">{words}</a></p>");
+}
+
 fn overview(out: &mut String, facts: &Facts) {
     out.push_str("<section id=\"overview\"><h2>Overview</h2><dl class=\"facts\">");
     let mut fact = |name: &str, value: &str, note: &str| {
         put!(out, "<div><dt>{name}</dt><dd>{value}</dd><dd class=\"note\">{note}</dd></div>");
     };
     fact("Records", &Count(facts.records()).to_string(), &format!("in {}", Counted(facts.report.shards, "shard")));
-    fact("Bytes", &html::bytes(facts.bytes()), &format!("{} exactly", Count(facts.bytes())));
+    fact("Size", &html::bytes(facts.bytes()), &Counted(facts.bytes(), "byte").to_string());
     let classes = facts.classes.rows.iter().filter(|row| row.total > 0).count() as u64;
     if classes > 0 {
         let rows = &facts.classes.rows;
@@ -113,18 +131,6 @@ fn overview(out: &mut String, facts: &Facts) {
         let mean = facts.images.bytes_total / facts.images.bytes_count.max(1);
         fact("Images", &Count(facts.images.count()).to_string(), &format!("{} on average", html::bytes(mean)));
     }
-    let (errors, warnings) = (facts.report.errors, facts.report.warnings);
-    let class = match (errors, warnings) {
-        (0, 0) => "good",
-        (0, _) => "warn",
-        _ => "bad",
-    };
-    let value = format!("<a class=\"{class}\" href=\"#findings\">{}</a>", Count(errors + warnings));
-    let note = match errors + warnings {
-        0 => "nothing wrong".to_owned(),
-        _ => format!("{}, {}", Counted(errors, "error"), Counted(warnings, "warning")),
-    };
-    fact("Findings", &value, &note);
     out.push_str("</dl>");
     sets(out, facts);
     shards(out, facts);
@@ -134,7 +140,7 @@ fn overview(out: &mut String, facts: &Facts) {
 fn sets(out: &mut String, facts: &Facts) {
     out.push_str("<div class=\"scroll\" role=\"region\" aria-label=\"Sets\" tabindex=\"0\"><table><thead><tr>");
     out.push_str("<th scope=\"col\">Set</th>");
-    for name in ["Records", "Share", "Shards", "Bytes", "Classes"] {
+    for name in ["Records", "Share", "Shards", "Size", "Classes"] {
         put!(out, "<th scope=\"col\" class=\"num\">{name}</th>");
     }
     out.push_str("<th scope=\"col\">Compression</th><th scope=\"col\">Holds</th></tr></thead><tbody>");

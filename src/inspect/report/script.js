@@ -10,13 +10,17 @@ if (samples.length > 8) {
   label.textContent = "Find a class ";
   const field = document.createElement("input");
   field.type = "search";
-  label.append(field);
-  section.querySelector("h2").after(label);
+  const none = document.createElement("output");
+  label.append(field, none);
+  section.querySelector("p").after(label);
   field.addEventListener("input", () => {
     const wanted = field.value.trim().toLowerCase();
+    let found = 0;
     for (const sample of samples) {
       const name = sample.querySelector("h3");
       sample.hidden = name !== null && !name.textContent.toLowerCase().includes(wanted);
+      found += sample.hidden ? 0 : 1;
     }
+    none.textContent = found > 0 ? "" : " None of those shown";
   });
 }
