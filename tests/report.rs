@@ -305,6 +305,45 @@ fn a_thousand_classes_make_no_large_page() {
 }
 
 #[test]
+fn the_first_thing_told_is_whether_the_set_is_fine() {
+    let tmp = tempfile::tempdir().unwrap();
+    let shard = tmp.path().join("a.tfrecord");
+    let verdict = |payloads: &[Vec<u8>]| {
+        write(&shard, payloads);
+        let page = page(&[&shard]);
+        let verdict = page.split("<p class=\"verdict ").nth(1).unwrap();
+        verdict[..verdict.find("</p>").unwrap()].replace("\"><a href=\"#findings\">", ": ").replace("</a>", "")
+    };
+    assert_eq!(verdict(&[image(1, 0).encode()]), "good: Nothing wrong was found.");
+    assert_eq!(verdict(&[]), "warn: There are no records.");
+    assert_eq!(verdict(&[image(1, 0).encode(), image(1, 0).encode()]), "warn: No errors; 1 warning.");
+    let broken = ExampleBuilder::new().int64("image/class/label", 0).bytes("image/encoded", &jpeg(9, 50, 50)[..300]);
+    let mixed = [image(1, 0).encode(), image(1, 0).encode(), broken.encode()];
+    assert_eq!(verdict(&mixed), "bad: 1 error and 1 warning of 2 kinds.");
+}
+
+#[test]
+fn classes_of_tfds_have_their_names() {
+    let page = page(&[&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/foreign/tfds")]);
+    for class in ["cat", "dog", "emu"] {
+        assert!(section(&page, "classes").contains(&format!("<th scope=\"row\">{class}</th>")), "{class}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_page_into_a_closed_pipe_is_no_failure() {
+    let tmp = tempfile::tempdir().unwrap();
+    let shard = tmp.path().join("a.tfrecord");
+    write(&shard, &[image(1, 0).encode()]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tfr"));
+    let ended = command.args(["report", text(&shard), "-o", "/dev/stdout"]).stdout(writer).output().unwrap();
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+}
+
+#[test]
 fn wrong_uses_say_what_to_do() {
     let tmp = tempfile::tempdir().unwrap();
     let shard = tmp.path().join("a.tfrecord");

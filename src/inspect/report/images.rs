@@ -124,11 +124,11 @@ fn brightness(out: &mut String, facts: &Facts, pictures: &Pictures) {
     Chart { title: "Brightness", x_title, y_title: "images", caption: &caption }.histogram(out, &bars, &ticks);
 }
 
-/// Marks between bars, as many as there is room for.
+/// Marks at the edges of bars, as many as there is room for.
 fn edges(bins: &[(f64, f64, u64)], name: impl Fn(f64) -> String) -> Vec<Tick> {
     let every = bins.len().div_ceil(LogBins::MOST_TICKS).max(1);
-    let inner = bins.iter().enumerate().skip(1).step_by(every);
-    inner.map(|(i, (from, ..))| (i as f64 / bins.len() as f64, name(*from))).collect()
+    let edges = bins.iter().map(|(from, ..)| *from).chain(bins.last().map(|(_, to, _)| *to)).enumerate();
+    edges.step_by(every).map(|(i, edge)| (i as f64 / bins.len() as f64, name(edge))).collect()
 }
 
 /// Marks at powers of two, as many as there is room for.

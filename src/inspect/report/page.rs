@@ -103,7 +103,7 @@ fn verdict(out: &mut String, facts: &Facts) {
     };
     let (class, words) = match (errors.0, warnings.0) {
         (0, 0) if facts.records() == 0 => ("warn", "There are no records.".to_owned()),
-        (0, 0) => ("good", "Nothing is wrong.".to_owned()),
+        (0, 0) => ("good", "Nothing wrong was found.".to_owned()),
         (0, _) => ("warn", format!("No errors; {warnings}{kinds}.")),
         (_, 0) => ("bad", format!("{errors}{kinds}.")),
         _ => ("bad", format!("{errors} and {warnings}{kinds}.")),
