@@ -317,8 +317,9 @@ fn the_first_thing_told_is_whether_the_set_is_fine() {
     assert_eq!(verdict(&[image(1, 0).encode()]), "good: Nothing wrong was found.");
     assert_eq!(verdict(&[]), "warn: There are no records.");
     assert_eq!(verdict(&[image(1, 0).encode(), image(1, 0).encode()]), "warn: No errors; 1 warning.");
-    let broken = ExampleBuilder::new().int64("image/class/label", 0).bytes("image/encoded", &jpeg(9, 50, 50)[..300]);
-    let mixed = [image(1, 0).encode(), image(1, 0).encode(), broken.encode()];
+    let cut = jpeg(9, 50, 50)[..300].to_vec();
+    let broken = ExampleBuilder::new().int64("image/class/label", 0).bytes_list("image/encoded", [cut]).encode();
+    let mixed = [image(1, 0).encode(), image(1, 0).encode(), broken];
     assert_eq!(verdict(&mixed), "bad: 1 error and 1 warning of 2 kinds.");
 }
 

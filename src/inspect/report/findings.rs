@@ -62,13 +62,8 @@ fn list(out: &mut String, facts: &Facts, severity: Severity, kind: FindingKind, 
     for finding in &listed {
         let path = finding.path.as_ref().map_or(String::new(), |path| facts.shown(path));
         let number = |n: Option<u64>| n.map_or("–".to_owned(), |n| Count(n).to_string());
-        put!(
-            out,
-            "<tr><td class=\"path\">{}</td><td class=\"num\" data-name=\"record\">{}</td>",
-            Text(&path),
-            number(finding.record)
-        );
-        put!(out, "<td class=\"num\" data-name=\"offset\">{}</td><td class=\"detail\">", number(finding.offset));
+        put!(out, "<tr><td class=\"path\">{}</td><td class=\"num\">{}</td>", Text(&path), number(finding.record));
+        put!(out, "<td class=\"num\">{}</td><td class=\"detail\">", number(finding.offset));
         match finding.detail.char_indices().nth(MOST_CHARS) {
             Some((at, _)) => put!(out, "{}…</td></tr>", Text(&finding.detail[..at])),
             None => put!(out, "{}</td></tr>", Text(&finding.detail)),
