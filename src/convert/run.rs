@@ -48,7 +48,7 @@ fn write_anew(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> 
     let start = Instant::now();
     check_places(&options.src, &options.out)?;
     let given = options.labels.as_deref().map(labels::read_labels).transpose()?;
-    let mut source = scan(options, given)?;
+    let mut source = scan(options, given, job)?;
     let pool = job.pool()?;
     let duplicates = if options.dedupe { remove_duplicates(&mut source, job, &pool)? } else { Vec::new() };
     let (features, missing) = source.features();

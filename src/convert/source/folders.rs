@@ -1,7 +1,7 @@
 //! Folders of images: of classes, of splits that hold class folders, or of images alone.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -13,6 +13,7 @@ use super::{Source, SourceFile};
 use crate::convert::options::Layout;
 use crate::dataset::IMAGE_LISTS;
 use crate::error::{Error, Result};
+use crate::job::Job;
 
 /// Folders that are splits where every top-level folder is one of them.
 const SPLIT_NAMES: [&str; 5] = ["train", "val", "valid", "validation", "test"];
@@ -20,7 +21,7 @@ const SPLIT_NAMES: [&str; 5] = ["train", "val", "valid", "validation", "test"];
 const IGNORED: [&str; 2] = ["Thumbs.db", "desktop.ini"];
 
 /// Walks the source. `labels` are class names whose order counts; without them the classes are sorted by bytes.
-pub(super) fn scan(src: &Path, layout: Layout, labels: Option<Vec<String>>) -> Result<Source> {
+pub(super) fn scan(src: &Path, layout: Layout, labels: Option<Vec<String>>, job: &Job<'_>) -> Result<Source> {
     let mut source = Source { root: src.to_owned(), ..Source::default() };
     let tops = folders(src, &mut source.bad)?;
     let splits = match layout {
@@ -47,14 +48,15 @@ pub(super) fn scan(src: &Path, layout: Layout, labels: Option<Vec<String>>) -> R
         class_folders.push(names);
     }
     source.classes = number_classes(found, labels, &mut source.warnings)?;
+    let numbers: HashMap<String, u32> = source.classes.iter().cloned().zip(0..).collect();
     let mut populated = vec![false; source.classes.len()];
     for ((split, prefix), names) in roots.into_iter().zip(class_folders) {
         let mut files = Vec::new();
         for name in names {
-            let number = source.classes.iter().position(|c| *c == name).unwrap_or_default();
+            let number = numbers.get(&name).copied().unwrap_or_default();
             let before = files.len();
-            walk(src, &format!("{prefix}{name}"), Some(number as u32), &mut files, &mut source)?;
-            populated[number] |= files.len() > before;
+            walk(src, &format!("{prefix}{name}"), Some(number), &mut files, &mut source, job)?;
+            populated[number as usize] |= files.len() > before;
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         source.sets.push((split, files));
@@ -66,10 +68,10 @@ pub(super) fn scan(src: &Path, layout: Layout, labels: Option<Vec<String>>) -> R
 }
 
 /// Walks a source of images without classes.
-pub(super) fn scan_flat(src: &Path) -> Result<Source> {
+pub(super) fn scan_flat(src: &Path, job: &Job<'_>) -> Result<Source> {
     let mut source = Source { root: src.to_owned(), ..Source::default() };
     let mut files = Vec::new();
-    walk(src, "", None, &mut files, &mut source)?;
+    walk(src, "", None, &mut files, &mut source, job)?;
     // The list that `tfr extract` writes beside images.
     files.retain(|file| !IMAGE_LISTS.contains(&&*file.path));
     source.warnings.extend(passed_over(src));
@@ -104,7 +106,8 @@ fn number_classes(
         warnings.extend(odd_names(&classes));
         return Ok(classes);
     };
-    if let Some(unknown) = found.iter().find(|name| !labels.contains(name)) {
+    let known: HashSet<&String> = labels.iter().collect();
+    if let Some(unknown) = found.iter().find(|name| !known.contains(name)) {
         return Err(Error::usage_hint(
             format!("the class folder '{unknown}' is not in the labels file"),
             "add the name to the file, or move the folder out of the source",
@@ -160,7 +163,14 @@ fn strays(src: &Path, prefix: &str, bad: &mut Vec<(String, String)>) -> Result<(
 }
 
 /// Gives the files below a folder to `files`.
-fn walk(src: &Path, folder: &str, class: Option<u32>, files: &mut Vec<SourceFile>, source: &mut Source) -> Result<()> {
+fn walk(
+    src: &Path,
+    folder: &str,
+    class: Option<u32>,
+    files: &mut Vec<SourceFile>,
+    source: &mut Source,
+    job: &Job<'_>,
+) -> Result<()> {
     let root = src.join(folder);
     let real_root = root.canonicalize().map_err(|e| Error::io(&root, e))?;
     let below = |path: &Path| {
@@ -182,6 +192,7 @@ fn walk(src: &Path, folder: &str, class: Option<u32>, files: &mut Vec<SourceFile
         !leads_up && (e.depth() == 0 || !is_ignored(&e.file_name().to_string_lossy()))
     });
     for entry in walk {
+        job.check()?;
         let entry = match entry {
             Ok(entry) => entry,
             Err(e) if e.loop_ancestor().is_some() => {
@@ -250,7 +261,7 @@ mod tests {
     fn classes_are_sorted_and_deeper_folders_belong_to_them() {
         let dir = tree(&["b/1.jpg", "a/deep/er/2.jpg", "a/Thumbs.db", "a/.x", ".git/y", "stray.txt", "manifest.jsonl"]);
         fs::create_dir(dir.path().join("c")).unwrap();
-        let source = scan(dir.path(), Layout::Auto, None).unwrap();
+        let source = scan(dir.path(), Layout::Auto, None, &Job::default()).unwrap();
         assert_eq!(source.classes, ["a", "b", "c"]);
         assert_eq!(paths(&source.sets[0].1), [("a/deep/er/2.jpg", 0), ("b/1.jpg", 1)]);
         assert_eq!(source.bad.len(), 1);
@@ -263,24 +274,26 @@ mod tests {
     #[test]
     fn split_folders_are_told_from_classes() {
         let dir = tree(&["train/a/1", "train/b/1", "val/b/2"]);
-        let source = scan(dir.path(), Layout::Auto, None).unwrap();
+        let source = scan(dir.path(), Layout::Auto, None, &Job::default()).unwrap();
         assert_eq!(source.classes, ["a", "b"]);
         assert_eq!(source.sets.iter().map(|s| s.0.as_deref()).collect::<Vec<_>>(), [Some("train"), Some("val")]);
         assert_eq!(paths(&source.sets[1].1), [("val/b/2", 1)]);
         // A class that is called like a split does not make splits, and the layout can be told.
         let dir = tree(&["train/1", "plane/2"]);
-        assert_eq!(scan(dir.path(), Layout::Auto, None).unwrap().classes, ["plane", "train"]);
+        assert_eq!(scan(dir.path(), Layout::Auto, None, &Job::default()).unwrap().classes, ["plane", "train"]);
         let dir = tree(&["train/a/1"]);
-        assert_eq!(scan(dir.path(), Layout::Classes, None).unwrap().classes, ["train"]);
+        assert_eq!(scan(dir.path(), Layout::Classes, None, &Job::default()).unwrap().classes, ["train"]);
     }
 
     #[test]
     fn given_labels_fix_the_numbers() {
         let dir = tree(&["a/1", "b/1"]);
         let labels = |names: &[&str]| Some(names.iter().map(|n| n.to_string()).collect());
-        let source = scan(dir.path(), Layout::Auto, labels(&["b", "z", "a"])).unwrap();
+        let source = scan(dir.path(), Layout::Auto, labels(&["b", "z", "a"]), &Job::default()).unwrap();
         assert_eq!(paths(&source.sets[0].1), [("a/1", 2), ("b/1", 0)]);
-        assert!(scan(dir.path(), Layout::Auto, labels(&["a"])).unwrap_err().to_string().contains("'b'"));
+        assert!(
+            scan(dir.path(), Layout::Auto, labels(&["a"]), &Job::default()).unwrap_err().to_string().contains("'b'")
+        );
     }
 
     #[cfg(unix)]
@@ -292,7 +305,7 @@ mod tests {
         symlink(dir.path().join("a"), dir.path().join("a/loop")).unwrap();
         symlink(dir.path(), dir.path().join("a/up")).unwrap();
         symlink("nowhere", dir.path().join("a/broken")).unwrap();
-        let source = scan(dir.path(), Layout::Classes, None).unwrap();
+        let source = scan(dir.path(), Layout::Classes, None, &Job::default()).unwrap();
         assert!(paths(&source.sets[0].1).contains(&("b/1", 1)));
         assert!(source.warnings.iter().any(|w| w.contains("a/loop")));
         assert!(source.warnings.iter().any(|w| w.contains("a/up")));
@@ -302,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_source_without_classes_is_refused() {
-        let error = scan(tree(&["1.jpg"]).path(), Layout::Auto, None).unwrap_err();
+        let error = scan(tree(&["1.jpg"]).path(), Layout::Auto, None, &Job::default()).unwrap_err();
         assert_eq!(error.kind_name(), "usage");
         assert!(error.hint().unwrap().contains("--layout flat"));
     }
@@ -310,7 +323,7 @@ mod tests {
     #[test]
     fn flat_takes_every_file_and_gives_no_class() {
         let dir = tree(&["b.jpg", "a/deep/1.jpg", "Thumbs.db", ".x"]);
-        let source = scan_flat(dir.path()).unwrap();
+        let source = scan_flat(dir.path(), &Job::default()).unwrap();
         let files: Vec<_> = source.sets[0].1.iter().map(|f| (&*f.path, f.class)).collect();
         assert_eq!(files, [("a/deep/1.jpg", None), ("b.jpg", None)]);
         assert!(source.classes.is_empty());

@@ -7,6 +7,7 @@ mod describe;
 mod folders;
 mod table;
 mod voc;
+mod watched;
 
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::time::UNIX_EPOCH;
 use super::options::{ConvertOptions, Layout};
 use crate::error::{Error, ErrorKind, Result};
 use crate::example::Values;
+use crate::job::Job;
 
 /// The features of a box's sides, in the order of [`Objects::boxes`].
 pub(super) const BOX_FEATURES: [&str; 4] =
@@ -76,19 +78,20 @@ pub(super) struct Source {
 }
 
 /// Finds the images. `labels` are class names whose order counts.
-pub(super) fn scan(options: &ConvertOptions, labels: Option<Vec<String>>) -> Result<Source> {
+pub(super) fn scan(options: &ConvertOptions, labels: Option<Vec<String>>, job: &Job<'_>) -> Result<Source> {
     let src = &options.src;
     let layout = match options.layout {
-        Layout::Auto => detect(src)?,
+        Layout::Auto => detect(src, job)?,
         layout => layout,
     };
+    job.check()?;
     check_place(src, layout)?;
     let mut source = match layout {
-        Layout::Auto | Layout::Classes | Layout::Splits => folders::scan(src, layout, labels)?,
-        Layout::Flat => folders::scan_flat(src)?,
-        Layout::Csv | Layout::Jsonl => table::read(options, layout, labels)?,
-        Layout::Coco => coco::read(src, labels)?,
-        Layout::Voc => voc::read(src, labels)?,
+        Layout::Auto | Layout::Classes | Layout::Splits => folders::scan(src, layout, labels, job)?,
+        Layout::Flat => folders::scan_flat(src, job)?,
+        Layout::Csv | Layout::Jsonl => table::read(options, layout, labels, job)?,
+        Layout::Coco => coco::read(src, labels, job)?,
+        Layout::Voc => voc::read(src, labels, job)?,
     };
     source.bad.sort();
     Ok(source)
@@ -96,11 +99,11 @@ pub(super) fn scan(options: &ConvertOptions, labels: Option<Vec<String>>) -> Res
 
 /// The layout of a source, told by its files. [`Layout::Auto`] leaves the folders to be told apart. Never
 /// [`Layout::Flat`]: nobody is to lose labels by accident.
-fn detect(src: &Path) -> Result<Layout> {
+fn detect(src: &Path, job: &Job<'_>) -> Result<Layout> {
     if src.is_dir() {
         return Ok(match () {
             () if voc::is_voc(src) => Layout::Voc,
-            () if coco::is_coco(src) => Layout::Coco,
+            () if coco::is_coco(src, job) => Layout::Coco,
             () => Layout::Auto,
         });
     }
@@ -177,27 +180,68 @@ mod tests {
 
     #[test]
     fn the_source_tells_its_layout() {
+        let job = Job::default();
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         for (name, layout) in
             [("a.CSV", Layout::Csv), ("a.tsv", Layout::Csv), ("a.ndjson", Layout::Jsonl), ("a.json", Layout::Coco)]
         {
             fs::write(dir.join(name), "").unwrap();
-            assert_eq!(detect(&dir.join(name)).unwrap(), layout);
+            assert_eq!(detect(&dir.join(name), &job).unwrap(), layout);
         }
         fs::write(dir.join("a.txt"), "").unwrap();
-        assert!(detect(&dir.join("a.txt")).is_err());
+        assert!(detect(&dir.join("a.txt"), &job).is_err());
         // Images alone are not taken to be without labels.
-        assert_eq!(detect(dir).unwrap(), Layout::Auto);
+        assert_eq!(detect(dir, &job).unwrap(), Layout::Auto);
         fs::create_dir(dir.join("annotations")).unwrap();
         fs::write(dir.join("annotations/notes.json"), r#"{"images": 1}"#).unwrap();
-        assert_eq!(detect(dir).unwrap(), Layout::Auto);
+        assert_eq!(detect(dir, &job).unwrap(), Layout::Auto);
         fs::write(dir.join("annotations/all.json"), r#"{"annotations": [], "images": [{}]}"#).unwrap();
-        assert_eq!(detect(dir).unwrap(), Layout::Coco);
+        assert_eq!(detect(dir, &job).unwrap(), Layout::Coco);
         let voc = tempfile::tempdir().unwrap();
         for name in ["Annotations", "JPEGImages"] {
             fs::create_dir(voc.path().join(name)).unwrap();
         }
-        assert_eq!(detect(voc.path()).unwrap(), Layout::Voc);
+        assert_eq!(detect(voc.path(), &job).unwrap(), Layout::Voc);
+    }
+
+    #[test]
+    fn every_scan_can_be_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        for folder in ["Annotations", "JPEGImages", "class"] {
+            fs::create_dir(dir.join(folder)).unwrap();
+        }
+        for (name, text) in [
+            ("class/a.jpg", ""),
+            ("Annotations/a.xml", "<annotation/>"),
+            ("a.csv", "path\nclass/a.jpg\n"),
+            ("a.jsonl", "{\"path\": \"class/a.jpg\"}\n"),
+            ("a.json", r#"{"images": [], "annotations": []}"#),
+        ] {
+            fs::write(dir.join(name), text).unwrap();
+        }
+        let stop = true.into();
+        let job = Job { stop: Some(&stop), ..Job::default() };
+        for (name, layout) in [
+            ("", Layout::Classes),
+            ("", Layout::Flat),
+            ("", Layout::Voc),
+            ("a.csv", Layout::Csv),
+            ("a.jsonl", Layout::Jsonl),
+            ("a.json", Layout::Coco),
+        ] {
+            let options = ConvertOptions { layout, ..ConvertOptions::new(dir.join(name), "out") };
+            assert!(scan(&options, None, &Job::default()).is_ok(), "{layout:?}");
+            assert_eq!(scan(&options, None, &job).unwrap_err().kind_name(), "interrupted", "{layout:?}");
+            let read = match layout {
+                Layout::Csv | Layout::Jsonl => table::read(&options, layout, None, &job),
+                Layout::Coco => coco::read(&options.src, None, &job),
+                Layout::Voc => voc::read(&options.src, None, &job),
+                Layout::Flat => folders::scan_flat(&options.src, &job),
+                _ => folders::scan(&options.src, layout, None, &job),
+            };
+            assert_eq!(read.unwrap_err().kind_name(), "interrupted", "{layout:?}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::classes::{ClassNames, odd_names};
 use super::{Annotations, Objects, Source, SourceFile, boxes, extension};
 use crate::error::{Error, Result};
 use crate::example::Values;
+use crate::job::Job;
 
 const ANNOTATIONS: &str = "Annotations";
 const IMAGES: &str = "JPEGImages";
@@ -27,7 +28,7 @@ pub(super) fn is_voc(src: &Path) -> bool {
 }
 
 /// Reads a dataset. Classes are numbered by `labels`, else sorted by bytes.
-pub(super) fn read(src: &Path, labels: Option<Vec<String>>) -> Result<Source> {
+pub(super) fn read(src: &Path, labels: Option<Vec<String>>, job: &Job<'_>) -> Result<Source> {
     if !is_voc(src) {
         return Err(Error::usage_hint(
             format!("{} does not hold {ANNOTATIONS} and {IMAGES}", src.display()),
@@ -45,6 +46,7 @@ pub(super) fn read(src: &Path, labels: Option<Vec<String>>) -> Result<Source> {
     for (set, stems) in sets {
         let mut files = Vec::new();
         for stem in stems {
+            job.check()?;
             match image(src, &stem, &features, &mut names) {
                 Ok(file) => files.push(file),
                 Err(reason) => source.bad.push((format!("{ANNOTATIONS}/{stem}.xml"), reason)),

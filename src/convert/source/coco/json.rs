@@ -8,7 +8,9 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use super::super::malformed;
+use super::super::watched::Watched;
 use crate::error::{Error, Result};
+use crate::job::Job;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Instances {
@@ -70,9 +72,11 @@ fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
 }
 
 /// Reads a file of annotations.
-pub(super) fn read(path: &Path) -> Result<Instances> {
+pub(super) fn read(path: &Path, job: &Job<'_>) -> Result<Instances> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    serde_json::from_reader(BufReader::with_capacity(1 << 20, file)).map_err(|e| match e.io_error_kind() {
+    let read = serde_json::from_reader(BufReader::with_capacity(1 << 20, Watched::new(file, job)));
+    job.check()?;
+    read.map_err(|e| match e.io_error_kind() {
         Some(_) => Error::io(path, e.into()),
         None => malformed(
             path,
@@ -82,8 +86,8 @@ pub(super) fn read(path: &Path) -> Result<Instances> {
     })
 }
 
-/// Whether a file holds lists of images and of annotations.
-pub(super) fn is_coco(path: &Path) -> bool {
+/// Whether a file holds lists of images and of annotations, as far as the job goes on.
+pub(super) fn is_coco(path: &Path, job: &Job<'_>) -> bool {
     #[derive(Deserialize)]
     struct Lists {
         #[serde(rename = "images")]
@@ -91,5 +95,6 @@ pub(super) fn is_coco(path: &Path) -> bool {
         #[serde(rename = "annotations")]
         _annotations: Vec<IgnoredAny>,
     }
-    File::open(path).is_ok_and(|file| serde_json::from_reader::<_, Lists>(BufReader::new(file)).is_ok())
+    let read = |file| serde_json::from_reader::<_, Lists>(BufReader::new(Watched::new(file, job)));
+    File::open(path).is_ok_and(|file| read(file).is_ok())
 }

@@ -15,6 +15,7 @@ use super::{Annotations, Objects, Source, SourceFile, boxes, extension, folder_o
 use crate::dataset::check_set_name;
 use crate::error::{Error, Result};
 use crate::example::Values;
+use crate::job::Job;
 
 /// What the name of a file of boxes begins with; those of captions and keypoints lie beside it.
 const PREFIX: &str = "instances_";
@@ -22,15 +23,15 @@ const PREFIX: &str = "instances_";
 const LOOKED_FOR: usize = 32;
 
 /// Whether a directory holds files of annotations where COCO has them.
-pub(super) fn is_coco(src: &Path) -> bool {
-    files(src).is_ok_and(|files| !files.is_empty())
+pub(super) fn is_coco(src: &Path, job: &Job<'_>) -> bool {
+    files(src, job).is_ok_and(|files| !files.is_empty())
 }
 
 /// Reads a file of annotations, or all those of a dataset. Categories are numbered in the order of their ids, or by
 /// `labels`.
-pub(super) fn read(src: &Path, labels: Option<Vec<String>>) -> Result<Source> {
+pub(super) fn read(src: &Path, labels: Option<Vec<String>>, job: &Job<'_>) -> Result<Source> {
     let mut source = Source { root: src.to_owned(), ..Source::default() };
-    let files = if src.is_dir() { files(src)? } else { vec![src.to_owned()] };
+    let files = if src.is_dir() { files(src, job)? } else { vec![src.to_owned()] };
     if files.is_empty() {
         return Err(Error::usage_hint(
             format!("{} has no {PREFIX}*.json in annotations", src.display()),
@@ -41,7 +42,7 @@ pub(super) fn read(src: &Path, labels: Option<Vec<String>>) -> Result<Source> {
     let mut categories = Categories::default();
     let mut sets = Vec::new();
     for file in files {
-        let mut instances = json::read(&file)?;
+        let mut instances = json::read(&file, job)?;
         categories.add(&file, std::mem::take(&mut instances.categories))?;
         sets.push((file, instances));
     }
@@ -60,7 +61,7 @@ pub(super) fn read(src: &Path, labels: Option<Vec<String>>) -> Result<Source> {
             }
         };
         let name = set_name(&file);
-        let files = set(&file, &prefix, instances, &numbers, &mut source)?;
+        let files = set(&file, &prefix, instances, &numbers, &mut source, job)?;
         if several {
             source.sets.push((Some(name.unwrap_or_else(|| stem(&file))), files));
         } else {
@@ -77,7 +78,7 @@ pub(super) fn read(src: &Path, labels: Option<Vec<String>>) -> Result<Source> {
 }
 
 /// The files of annotations of a dataset, sorted: those called `instances_*.json`, else those that hold COCO's lists.
-fn files(src: &Path) -> Result<Vec<PathBuf>> {
+fn files(src: &Path, job: &Job<'_>) -> Result<Vec<PathBuf>> {
     let dir = src.join("annotations");
     if !dir.is_dir() {
         return Ok(Vec::new());
@@ -88,7 +89,7 @@ fn files(src: &Path) -> Result<Vec<PathBuf>> {
         paths.into_iter().filter(|p| extension(p) == "json" && p.is_file()).partition(|p| stem(p).starts_with(PREFIX));
     let mut files = named;
     if files.is_empty() {
-        files = others.into_iter().filter(|p| json::is_coco(p)).collect();
+        files = others.into_iter().filter(|p| json::is_coco(p, job)).collect();
     }
     files.sort();
     Ok(files)
@@ -193,6 +194,7 @@ fn set(
     instances: Instances,
     numbers: &Numbers,
     source: &mut Source,
+    job: &Job<'_>,
 ) -> Result<Vec<SourceFile>> {
     let Instances { images, mut annotations, .. } = instances;
     for (at, annotation) in annotations.iter_mut().enumerate() {
@@ -204,6 +206,7 @@ fn set(
     let mut ids = HashSet::new();
     let mut files = Vec::new();
     for image in &images {
+        job.check()?;
         if !ids.insert(image.id) {
             return Err(malformed(file, format!("two images have the id {}", image.id), "give each image an id"));
         }
@@ -214,7 +217,8 @@ fn set(
         let found = SourceFile::at(&source.root, &path);
         let size = (image.height > 0 && image.width > 0).then_some([image.height, image.width]);
         // Without a size there are boxes in pixels of nothing: the image itself is asked.
-        let size = size.or_else(|| boxes::size_of_image(&source.root.join(&path)));
+        let ask = || found.as_ref().ok().and_then(|_| boxes::size_of_image(&source.root.join(&path)));
+        let size = size.or_else(ask);
         let objects = objects(file, &annotations[first..first + count], size, numbers)?;
         match found.and_then(|found| Ok((found, objects?))) {
             Ok((mut file, (objects, [area, is_crowd, category_id]))) => {

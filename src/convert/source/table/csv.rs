@@ -1,14 +1,16 @@
 //! Tables: a header line, then a line for each image.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use csv::{Position, ReaderBuilder, StringRecord, Trim};
 
+use super::super::watched::Watched;
 use super::super::{extension, malformed};
 use super::columns::{look_of, refuse_name};
-use super::{FILENAME, PATH_NAMES, Row, RowBox, Table};
+use super::{FILENAME, LONGEST_ROW, PATH_NAMES, Row, RowBox, Table};
 use crate::error::{Error, Result};
 use crate::example::Values;
 
@@ -28,11 +30,23 @@ pub(super) fn read(list: &Path, table: &mut Table<'_>) -> Result<()> {
     let delimiter = if extension(list) == "tsv" { b'\t' } else { b',' };
     let open = || File::open(list).map_err(|e| Error::io(list, e));
     let mut lines = Lines { reader: BufReader::new(open()?), at: 0, line: 1 };
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).trim(Trim::Headers).from_reader(open()?);
-    let header = reader.headers().map_err(|e| in_csv(list, e, &mut lines))?.clone();
+    let input = Watched::new(open()?, table.job);
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).trim(Trim::Headers).from_reader(input);
+    reader.get_mut().allow(LONGEST_ROW);
+    let header = match reader.headers() {
+        Ok(header) => header.clone(),
+        Err(e) => return Err(in_csv(list, e, &reader, &Position::new(), &mut lines, table)),
+    };
     let cells = cells(list, &header)?;
     let mut record = StringRecord::new();
-    while reader.read_record(&mut record).map_err(|e| in_csv(list, e, &mut lines))? {
+    loop {
+        let start = reader.position().clone();
+        reader.get_mut().allow(LONGEST_ROW);
+        match reader.read_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(e) => return Err(in_csv(list, e, &reader, &start, &mut lines, table)),
+        }
         let line = lines.of(record.position()).map_err(|e| Error::io(list, e))?;
         let row = row(&record, line, &header, &cells, table)?;
         table.add(row)?;
@@ -74,8 +88,9 @@ fn cells(list: &Path, header: &StringRecord) -> Result<Vec<Cell>> {
     let refuse = |column: usize, detail: &str, hint: &str| {
         Err(malformed(list, format!("line 1, column {}: {detail}", column + 1), hint))
     };
+    let mut places = HashMap::new();
     for (at, name) in header.iter().enumerate() {
-        if let Some(first) = header.iter().take(at).position(|other| other == name) {
+        if let Some(first) = places.insert(name, at) {
             let detail = format!("the column '{name}' is there twice, first as column {}", first + 1);
             return refuse(at, &detail, "give each column a name of its own");
         }
@@ -136,12 +151,27 @@ fn boxes(cell: &str, line: u64, table: &Table<'_>) -> Result<Option<Vec<RowBox>>
     })
 }
 
-fn in_csv(list: &Path, e: csv::Error, lines: &mut Lines) -> Error {
-    let line = match lines.of(e.position()) {
+/// The error of reading the row that begins at `start`.
+fn in_csv(
+    list: &Path,
+    e: csv::Error,
+    reader: &csv::Reader<Watched<'_, File>>,
+    start: &Position,
+    lines: &mut Lines,
+    table: &Table<'_>,
+) -> Error {
+    if let Err(stopped) = table.job.check() {
+        return stopped;
+    }
+    let line = match lines.of(e.position().or(Some(start))) {
         Ok(line) => line,
         Err(e) => return Error::io(list, e),
     };
     let (detail, hint) = match e.into_kind() {
+        csv::ErrorKind::Io(_) if reader.get_ref().is_used_up() => {
+            let hint = "close the double quote that is open, or write a shorter row";
+            (format!("the row is over {} MiB", LONGEST_ROW >> 20), hint)
+        }
         csv::ErrorKind::Io(e) => return Error::io(list, e),
         csv::ErrorKind::Utf8 { err, .. } => {
             (format!("cell {} is not UTF-8", err.field() + 1), "save the list as UTF-8")

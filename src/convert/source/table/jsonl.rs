@@ -1,5 +1,6 @@
 //! JSON lines: an object for each image.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -10,11 +11,9 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 
 use super::columns::refuse_name;
-use super::{FILENAME, PATH_NAMES, Row, Table, value};
+use super::{FILENAME, LONGEST_ROW, PATH_NAMES, Row, Table, value};
 use crate::error::{Error, Result};
 
-/// A longer line is no row.
-const LONGEST_LINE: u64 = 256 << 20;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) fn read(list: &Path, table: &mut Table<'_>) -> Result<()> {
@@ -22,12 +21,16 @@ pub(super) fn read(list: &Path, table: &mut Table<'_>) -> Result<()> {
     let mut bytes = Vec::new();
     for line in 1.. {
         bytes.clear();
-        let length = (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut bytes).map_err(|e| Error::io(list, e))?;
+        let length = (&mut reader).take(LONGEST_ROW).read_until(b'\n', &mut bytes).map_err(|e| Error::io(list, e))?;
         if length == 0 {
             break;
         }
-        if length as u64 == LONGEST_LINE {
-            return Err(table.error(line, "the line is over 256 MiB", "write an object a line"));
+        if length as u64 == LONGEST_ROW {
+            return Err(table.error(
+                line,
+                format!("the line is over {} MiB", LONGEST_ROW >> 20),
+                "write an object a line",
+            ));
         }
         let text = bytes.strip_prefix(BOM).filter(|_| line == 1).unwrap_or(&bytes).trim_ascii();
         if text.is_empty() {
@@ -105,9 +108,9 @@ impl<'de> Deserialize<'de> for Object {
             }
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object, M::Error> {
-                let mut entries: Vec<(String, Value)> = Vec::new();
+                let (mut entries, mut seen) = (Vec::new(), HashSet::new());
                 while let Some((key, value)) = map.next_entry::<String, Value>()? {
-                    if entries.iter().any(|(other, _)| *other == key) {
+                    if !seen.insert(key.clone()) {
                         return Err(serde::de::Error::custom(format!("the key '{key}' is there twice")));
                     }
                     entries.push((key, value));

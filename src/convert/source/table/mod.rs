@@ -18,15 +18,25 @@ use crate::convert::options::{ConvertOptions, Layout};
 use crate::dataset::check_set_name;
 use crate::error::{Error, Result};
 use crate::example::Values;
+use crate::job::Job;
 
 /// The column that names the image, and what it may be called where there is no `path`.
 const PATH_NAMES: [&str; 5] = ["path", "file_name", "filename", "file", "image"];
+/// A longer row is none: a quote that nothing closes makes one row of all lines behind it.
+const LONGEST_ROW: u64 = if cfg!(test) { 256 << 10 } else { 256 << 20 };
+/// More sets are no split, but a column that holds something else.
+const MOST_SETS: usize = 100;
 /// Overrides the stored name.
 const FILENAME: &str = "image/filename";
 
 /// Reads a list. Its classes are numbered by `labels`, if given.
-pub(super) fn read(options: &ConvertOptions, layout: Layout, labels: Option<Vec<String>>) -> Result<Source> {
-    let mut table = Table::new(options);
+pub(super) fn read(
+    options: &ConvertOptions,
+    layout: Layout,
+    labels: Option<Vec<String>>,
+    job: &Job<'_>,
+) -> Result<Source> {
+    let mut table = Table::new(options, job);
     match layout {
         Layout::Jsonl => jsonl::read(&options.src, &mut table)?,
         _ => csv::read(&options.src, &mut table)?,
@@ -64,6 +74,7 @@ struct RowBox {
 /// The rows read so far.
 struct Table<'a> {
     options: &'a ConvertOptions,
+    job: &'a Job<'a>,
     columns: Columns,
     /// The classes of files and of boxes are keys of this until the end.
     names: ClassNames,
@@ -73,9 +84,9 @@ struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn new(options: &'a ConvertOptions) -> Self {
+    fn new(options: &'a ConvertOptions, job: &'a Job<'a>) -> Self {
         let source = Source { root: folder_of(&options.src).to_owned(), ..Source::default() };
-        Table { options, columns: Columns::default(), names: ClassNames::default(), source, classed: false }
+        Table { options, job, columns: Columns::default(), names: ClassNames::default(), source, classed: false }
     }
 
     fn error(&self, line: u64, detail: impl std::fmt::Display, hint: impl Into<String>) -> Error {
@@ -90,6 +101,7 @@ impl<'a> Table<'a> {
     }
 
     fn add(&mut self, row: Row) -> Result<()> {
+        self.job.check()?;
         let line = row.line;
         if row.path.is_empty() {
             return Err(self.error(line, "the row names no image", "give the path of the image"));
@@ -133,6 +145,10 @@ impl<'a> Table<'a> {
         let unnamed = self.options.name.as_deref().unwrap_or("train");
         let sets = &mut self.source.sets;
         let at = sets.iter().position(|(name, _)| name.as_deref().unwrap_or(unnamed) == split.unwrap_or(unnamed));
+        if at.is_none() && sets.len() == MOST_SETS {
+            let detail = format!("the list names more than {MOST_SETS} sets");
+            return Err(self.error(line, detail, "give the column 'split' another name where it is no split"));
+        }
         let at = at.unwrap_or_else(|| {
             sets.push((split.map(str::to_owned), Vec::new()));
             sets.len() - 1
@@ -194,5 +210,42 @@ impl<'a> Table<'a> {
         self.source.warnings.extend(odd_names(&numbered.classes));
         self.source.classes = numbered.classes;
         Ok(self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a list.
+    fn refused(layout: Layout, text: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let list = dir.path().join("list");
+        std::fs::write(&list, text).unwrap();
+        let options = ConvertOptions::new(list, "out");
+        read(&options, layout, None, &Job::default()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn rows_without_end_are_not_read_into_memory() {
+        let long = "x".repeat(LONGEST_ROW as usize + (64 << 10));
+        for row in [format!("a,\"{long}"), format!("a,{long}\nb,\n")] {
+            let said = refused(Layout::Csv, &format!("path,note\na,b\n\n{row}"));
+            assert!(said.contains("line 4: the row is over"), "{said}");
+        }
+        assert!(refused(Layout::Csv, &long).contains("line 1: the row is over"));
+        let said = refused(Layout::Jsonl, &format!("\n\"{long}"));
+        assert!(said.contains("line 2: the line is over"), "{said}");
+        // Many rows may be longer together.
+        let rows = format!("a,{}\n", &long[..long.len() / 2]).repeat(3);
+        let said = refused(Layout::Csv, &format!("path,note\n{rows}a,b,c\n"));
+        assert!(said.contains("line 5: 3 cells"), "{said}");
+    }
+
+    #[test]
+    fn a_column_of_ids_is_no_split() {
+        let rows: String = (0..=MOST_SETS).map(|i| format!("a,id{i}\n")).collect();
+        let said = refused(Layout::Csv, &format!("path,split\n{rows}"));
+        assert!(said.contains("line 102: the list names more than 100 sets"), "{said}");
     }
 }
