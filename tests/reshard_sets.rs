@@ -136,6 +136,43 @@ fn metadata_of_tfds_itself_follow_the_records() {
 }
 
 #[test]
+fn tfds_is_told_nothing_of_sets_with_other_features() {
+    let tmp = tempfile::tempdir().unwrap();
+    let [src, a, out, plain] = ["src", "a", "out", "plain"].map(|n| tmp.path().join(n));
+    pictures(&src, &[4, 3]);
+    done(&["convert", text(&src), text(&a)]);
+    done(&["reshard", text(&a), "-o", text(&out), "--name", "small", "--drop", "image/width"]);
+    assert!(!out.join("features.json").exists());
+    let splits = |dir: &Path| {
+        let info = read_json(&dir.join("dataset_info.json"));
+        info["splits"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    done(&["convert", text(&src), text(&out), "--name", "whole"]);
+    assert_eq!(splits(&out), ["whole"]);
+    assert_eq!(read_json(&out.join("manifest.json"))["sets"]["small"]["undescribed"], true);
+    is_clean(&out);
+    // Neither by a change of its shards nor beside others does it become what it is not.
+    done(&["reshard", text(&out), "-o", text(&plain), "--set", "small", "--shards", "2"]);
+    assert!(!plain.join("features.json").exists());
+    done(&["reshard", text(&a), "-o", text(&plain), "--name", "whole"]);
+    assert_eq!(splits(&plain), ["whole"]);
+    assert_eq!(fs::read(plain.join("features.json")).unwrap(), fs::read(a.join("features.json")).unwrap());
+}
+
+#[test]
+fn a_manifest_that_cannot_be_read_costs_no_records() {
+    let tmp = tempfile::tempdir().unwrap();
+    let [from, out] = ["from", "out"].map(|n| tmp.path().join(n));
+    set(&from, "train", &labels(3));
+    for manifest in ["{", r#"{"version":1,"sets":{},"classes":["a"],"label_offset":4000000000000000000}"#] {
+        fs::write(from.join("manifest.json"), manifest).unwrap();
+        let report = done(&["reshard", text(&from), "-o", text(&out), "--force"]);
+        assert_eq!(report["records"], 3);
+        assert!(report["warnings"][0].as_str().unwrap().contains("class names are left out"), "{report}");
+    }
+}
+
+#[test]
 fn several_sets_become_one_only_when_that_is_said() {
     let tmp = tempfile::tempdir().unwrap();
     let from = tmp.path().join("from");

@@ -140,7 +140,7 @@ pub struct ConvertOptions {
     /// A file of class names in the order of their numbers. Default: the classes of the source, numbered as it says (a
     /// list's numeric labels, COCO's order of categories) or sorted by bytes.
     pub labels: Option<PathBuf>,
-    /// The number of the first class. Default: 0. Detection models mostly want 1.
+    /// The number of the first class, from 0 to 1,000,000. Default: 0. Detection models mostly want 1.
     pub label_offset: i64,
     /// The shards' compression. Default: none.
     pub compression: Compression,

@@ -38,6 +38,7 @@ impl PlannedSet {
             shard_records: (0..self.shards).map(|i| self.shard(i).len() as u64).collect(),
             plan,
             stamp,
+            undescribed: false,
         }
     }
 

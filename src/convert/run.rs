@@ -17,8 +17,8 @@ use super::prepare::{Prepared, Preparer};
 use super::report::{ConvertReport, ShardReport, Skipped};
 use super::source::{SourceFile, scan};
 use crate::dataset::{
-    Existing, FeatureEntry, Manifest, SetWriter, ShardSummary, finish_sets, finish_swap, labels, lock_dir, tfds,
-    without_empty_dir,
+    Existing, FeatureEntry, MAX_LABEL_OFFSET, Manifest, SetWriter, ShardSummary, finish_sets, finish_swap, labels,
+    lock_dir, tfds, without_empty_dir,
 };
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::job::{Counter, Job};
@@ -47,6 +47,7 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
 fn write_anew(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> {
     let start = Instant::now();
     check_places(&options.src, &options.out)?;
+    check_offset(options.label_offset)?;
     let given = options.labels.as_deref().map(labels::read_labels).transpose()?;
     let mut source = scan(options, given, job)?;
     let pool = job.pool()?;
@@ -62,7 +63,8 @@ fn write_anew(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> 
     // Class numbers and the manifest belong to all sets of the directory: one conversion at a time may change them.
     let _lock = lock_dir(&options.out)?;
     if finish_swap(&options.out)? {
-        tfds::write_tfds(&options.out, &Manifest::read(&options.out)?.unwrap_or_default(), true)?;
+        let manifest = Manifest::read(&options.out)?.unwrap_or_default();
+        tfds::write_tfds(&options.out, &manifest, manifest.described().next().is_some())?;
     }
     let manifest = Manifest::read(&options.out)?.unwrap_or_default();
     check_labels(options, &manifest, &source.classes)?;
@@ -90,7 +92,7 @@ fn write_anew(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> 
         report.shards.extend(shards.map(|s| ShardReport { path: s.path, records: s.records, bytes: s.bytes }));
     }
     report.records = report.sets.values().sum();
-    let earlier = !manifest.sets.is_empty();
+    let earlier = manifest.described().next().is_some();
     tfds::write_tfds(&options.out, &Manifest::read(&options.out)?.unwrap_or_default(), earlier)?;
     if options.compression != Compression::None {
         report.warnings.push("TFDS reads no compressed shards, so its metadata leave them out".into());
@@ -128,6 +130,14 @@ fn check_places(src: &Path, out: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a first class that neither the manifest nor TFDS can have.
+fn check_offset(offset: i64) -> Result<()> {
+    if (0..=MAX_LABEL_OFFSET).contains(&offset) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("the number of the first class is from 0 to {MAX_LABEL_OFFSET}, not {offset}")))
+}
+
 /// Holds the classes against those of sets that are there already.
 fn check_labels(options: &ConvertOptions, manifest: &Manifest, classes: &[String]) -> Result<()> {
     let path = options.out.join(labels::LABELS_NAME);
@@ -152,9 +162,12 @@ fn check_labels(options: &ConvertOptions, manifest: &Manifest, classes: &[String
     Ok(())
 }
 
-/// Refuses to write TFDS metadata over somebody else's. Where the manifest lists sets, they are ours.
+/// Refuses to write TFDS metadata over somebody else's. Where the manifest describes sets, they are ours.
 fn check_metadata(options: &ConvertOptions, manifest: &Manifest) -> Result<()> {
-    if !manifest.sets.is_empty() || options.compression != Compression::None || options.existing == Existing::Replace {
+    if manifest.described().next().is_some()
+        || options.compression != Compression::None
+        || options.existing == Existing::Replace
+    {
         return Ok(());
     }
     let Some(path) = tfds::metadata_in(&options.out) else { return Ok(()) };

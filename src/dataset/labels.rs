@@ -46,9 +46,16 @@ pub(crate) fn write_shared(
 ) -> Result<()> {
     let mut manifest = Manifest::read(dir)?.unwrap_or_default();
     manifest.features = manifest.shared_features(features, names);
+    manifest.write(dir)?;
+    write_classes(dir, (classes, offset))
+}
+
+/// Writes the classes of all sets of a directory, if there are any; see [`write_shared`].
+pub(crate) fn write_classes(dir: &Path, (classes, offset): (&[String], i64)) -> Result<()> {
     if classes.is_empty() {
-        return manifest.write(dir);
+        return Ok(());
     }
+    let mut manifest = Manifest::read(dir)?.unwrap_or_default();
     manifest.classes = classes.to_vec();
     manifest.label_offset = offset;
     manifest.write(dir)?;

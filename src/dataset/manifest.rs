@@ -14,6 +14,9 @@ use crate::example::{Kind, hex};
 /// The file's name in the directory of the shards.
 pub(crate) const MANIFEST_NAME: &str = "manifest.json";
 
+/// A larger number of the first class is no offset; TFDS's metadata name every number below it.
+pub(crate) const MAX_LABEL_OFFSET: i64 = 1_000_000;
+
 /// How many bytes of each end of a shard the fingerprint covers.
 const FINGERPRINT_LEN: u64 = 64 << 10;
 
@@ -30,7 +33,8 @@ pub struct Manifest {
     /// The number of the first class.
     #[serde(default)]
     pub label_offset: i64,
-    /// The features of every record besides the image's own. `None`: `image/class/label` and `image/class/text`, if
+    /// The features of every record besides the image's own, but for sets that are
+    /// [undescribed](SetEntry::undescribed). `None`: `image/class/label` and `image/class/text`, if
     /// there are classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<Vec<FeatureEntry>>,
@@ -61,6 +65,10 @@ pub struct SetEntry {
     pub records: u64,
     /// The shards in order.
     pub shards: Vec<ShardEntry>,
+    /// Whether its records may have other features than [`Manifest::features`] says, as those of a set that was
+    /// rewritten or comes from elsewhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undescribed: bool,
 }
 
 /// One shard.
@@ -105,6 +113,10 @@ impl Manifest {
             let detail = format!("the manifest has version {}, this program reads version 1", manifest.version);
             return Err(Error::metadata(&path, detail));
         }
+        if !(0..=MAX_LABEL_OFFSET).contains(&manifest.label_offset) {
+            let detail = format!("the label offset {} is not from 0 to {MAX_LABEL_OFFSET}", manifest.label_offset);
+            return Err(Error::metadata(&path, detail));
+        }
         Ok(Some(manifest))
     }
 
@@ -125,9 +137,14 @@ impl Manifest {
         }
     }
 
+    /// The sets whose features it knows.
+    pub(crate) fn described(&self) -> impl Iterator<Item = (&String, &SetEntry)> {
+        self.sets.iter().filter(|(_, set)| !set.undescribed)
+    }
+
     /// The features of every record, once the sets of these `names` are written whose records have `ours`.
     pub(crate) fn shared_features(&self, ours: Option<&[FeatureEntry]>, names: &[&str]) -> Option<Vec<FeatureEntry>> {
-        let replaces_all = self.sets.keys().all(|set| names.contains(&set.as_str()));
+        let replaces_all = self.described().all(|(set, _)| names.contains(&set.as_str()));
         match (ours, &self.features) {
             (None, None) => None,
             (ours, _) if replaces_all => ours.map(<[_]>::to_vec),

@@ -12,6 +12,7 @@ mod swap;
 pub(crate) mod tfds;
 
 pub use index::{Span, build_index, idx_path, read_idx, write_idx};
+pub(crate) use manifest::MAX_LABEL_OFFSET;
 pub use manifest::{FeatureEntry, Manifest, SetEntry, ShardEntry, fingerprint};
 pub(crate) use names::{IMAGE_LISTS, shard_stem};
 pub use names::{NumberedName, is_shard_name, shard_file_name};

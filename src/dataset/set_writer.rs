@@ -30,6 +30,8 @@ pub struct SetPlan {
     /// A hash of what must not change between a run and its resumption but does not belong into the manifest, such as
     /// the sources' times.
     pub stamp: String,
+    /// Whether its records may have other features than the manifest lists: then TFDS's metadata leave it out.
+    pub undescribed: bool,
 }
 
 /// What to do about shards of the set that are there already.
@@ -155,6 +157,7 @@ impl SetWriter {
             seed: self.plan.seed,
             records: shards.iter().map(|s| s.records).sum(),
             shards: entries.collect(),
+            undescribed: self.plan.undescribed,
         }
     }
 
@@ -414,6 +417,7 @@ mod tests {
             shard_records: shard_records.to_vec(),
             plan: plan.into(),
             stamp: String::new(),
+            undescribed: false,
         }
     }
 

@@ -139,6 +139,7 @@ mod tests {
             shard_records: vec![1; shards],
             plan: plan.into(),
             stamp: "s".into(),
+            undescribed: false,
         };
         SetWriter::create(dir, plan, existing)
     }

@@ -33,10 +33,10 @@ pub(crate) const IMAGE_FEATURES: [&str; 8] = [
     "image/width",
 ];
 
-/// Writes the metadata of what [`Manifest`] lists. Where TFDS could read none of it (it reads no compressed shards), what
+/// Writes the metadata of what [`Manifest`] lists and describes. Where TFDS could read none of it (it reads no compressed shards), what
 /// is there is removed if it is `ours`, of an earlier state of the directory. Whether there is something to read.
 pub(crate) fn write_tfds(dir: &Path, manifest: &Manifest, ours: bool) -> Result<bool> {
-    let sets = readable_sets(manifest);
+    let sets = readable(manifest.described());
     if sets.is_empty() {
         for name in [INFO_NAME, FEATURES_NAME, IMAGE_CLASS.1, OBJECT_CLASS.1].into_iter().filter(|_| ours) {
             remove_if_there(&dir.join(name))?;
@@ -66,10 +66,10 @@ pub(crate) fn metadata_in(dir: &Path) -> Option<PathBuf> {
     names.iter().map(|name| dir.join(name)).find(|path| path.exists())
 }
 
-/// The sets that TFDS can read: it takes neither compressed nor empty ones.
-fn readable_sets(manifest: &Manifest) -> Vec<(&String, &SetEntry)> {
+/// Those sets that TFDS can read: it takes neither compressed nor empty ones.
+fn readable<'a>(sets: impl Iterator<Item = (&'a String, &'a SetEntry)>) -> Vec<(&'a String, &'a SetEntry)> {
     let readable = |set: &SetEntry| set.records > 0 && set.shards.iter().all(|s| s.path.ends_with(".tfrecord"));
-    manifest.sets.iter().filter(|(_, set)| readable(set)).collect()
+    sets.filter(|(_, set)| readable(set)).collect()
 }
 
 /// The files by which TFDS knows the features of `dir`, by name; none where there is no `features.json`.
@@ -89,14 +89,16 @@ pub(crate) fn feature_files(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
 }
 
 /// Writes `files`, the [`feature_files`] of `from`, into `dir` as they are, and the `dataset_info.json` of `from` with the
-/// sets that the manifest lists. Whether there is something to read.
+/// new sets of these `names`, and those that the metadata in `dir` have already. Whether there is something to read.
 pub(crate) fn carry_tfds(
     from: &Path,
     dir: &Path,
     files: &BTreeMap<String, Vec<u8>>,
     manifest: &Manifest,
+    names: &[&str],
 ) -> Result<bool> {
-    let sets = readable_sets(manifest);
+    let there = Told::read(dir)?;
+    let sets = readable(manifest.sets.iter().filter(|(set, _)| names.contains(&set.as_str()) || there.has(set)));
     if sets.is_empty() {
         return Ok(false);
     }
@@ -112,6 +114,21 @@ pub(crate) fn carry_tfds(
     info["splits"] = splits(&name, &sets);
     write_json(&dir.join(INFO_NAME), &info)?;
     Ok(true)
+}
+
+/// The sets of which a `dataset_info.json` tells.
+pub(crate) struct Told(Value);
+
+impl Told {
+    pub(crate) fn read(dir: &Path) -> Result<Self> {
+        Ok(Told(read_info(dir)?.unwrap_or_default()))
+    }
+
+    pub(crate) fn has(&self, set: &str) -> bool {
+        let split = split_name(self.0["name"].as_str().unwrap_or_default(), set).unwrap_or(set);
+        let splits = self.0["splits"].as_array().into_iter().flatten();
+        splits.filter_map(|s| s["name"].as_str()).any(|name| name == split || name == set)
+    }
 }
 
 /// Takes sets that are no longer what the metadata say out of them. Metadata without a set are removed.
@@ -261,7 +278,14 @@ mod tests {
 
     fn manifest(path: &str, records: u64) -> Manifest {
         let shard = ShardEntry { path: path.into(), records, bytes: 100, fingerprint: String::new() };
-        let set = SetEntry { plan: String::new(), stamp: String::new(), seed: 0, records, shards: vec![shard] };
+        let set = SetEntry {
+            plan: String::new(),
+            stamp: String::new(),
+            seed: 0,
+            records,
+            shards: vec![shard],
+            undescribed: false,
+        };
         Manifest {
             sets: [("train".to_owned(), set)].into(),
             classes: vec!["a".into(), "b".into()],
@@ -317,8 +341,8 @@ mod tests {
         fs::write(from.join(INFO_NAME), r#"{"name":"mnist","version":"3.0.1","splits":[{"name":"test"}]}"#).unwrap();
         let files = feature_files(&from).unwrap();
         assert_eq!(files.keys().collect::<Vec<_>>(), [FEATURES_NAME, "label.labels.txt"]);
-        assert!(!carry_tfds(&from, &to, &files, &Manifest::default()).unwrap());
-        assert!(carry_tfds(&from, &to, &files, &manifest("train-00000-of-00001.tfrecord", 7)).unwrap());
+        assert!(!carry_tfds(&from, &to, &files, &Manifest::default(), &["train"]).unwrap());
+        assert!(carry_tfds(&from, &to, &files, &manifest("train-00000-of-00001.tfrecord", 7), &["train"]).unwrap());
         assert_eq!(feature_files(&to).unwrap(), files);
         let info = read_info(&to).unwrap().unwrap();
         assert_eq!((&info["name"], &info["version"]), (&json!("mnist"), &json!("3.0.1")));

@@ -9,7 +9,7 @@ use crate::dataset::labels::{self, LABELS_NAME};
 use crate::dataset::{FeatureEntry, Manifest, tfds};
 use crate::error::{Error, ErrorClass, Result};
 use crate::example::ExampleView;
-use crate::inspect::metadata::{Classes, dir_of};
+use crate::inspect::metadata::{Classes, dir_of, file_name};
 use crate::record::Compression;
 
 /// The files beside the inputs, as far as the inputs' directories agree on them.
@@ -19,6 +19,8 @@ pub(super) struct Beside {
     files: BTreeMap<String, Vec<u8>>,
     /// What the manifests say of the features of every record.
     features: Option<Vec<FeatureEntry>>,
+    /// Whether some input is of a set that its manifest does not describe.
+    undescribed: bool,
     /// A directory with those files.
     dir: PathBuf,
 }
@@ -36,13 +38,35 @@ impl Beside {
                 found => found?,
             });
         }
-        let files = shards.keys().map(|dir| tfds::feature_files(dir)).collect::<Result<Vec<_>>>()?;
-        let manifests = shards.keys().map(|dir| Manifest::read(dir).map(|m| m.and_then(|m| m.features)));
-        let features = manifests.collect::<Result<Vec<_>>>()?;
+        let mut files = shards.keys().map(|dir| tfds::feature_files(dir)).collect::<Result<Vec<_>>>()?;
+        let mut manifests = BTreeMap::new();
+        for &dir in shards.keys() {
+            let manifest = match Manifest::read(dir) {
+                // Told already, with the class names.
+                Err(e) if e.class() != ErrorClass::System => None,
+                read => read?,
+            };
+            manifests.insert(dir, manifest.unwrap_or_default());
+        }
+        let names: BTreeSet<(&Path, String)> = inputs.iter().map(|path| (dir_of(path), file_name(path))).collect();
+        let (mut undescribed, mut untold) = (false, false);
+        for (&dir, manifest) in &manifests {
+            for (name, set) in manifest.sets.iter().filter(|(_, set)| set.undescribed) {
+                if set.shards.iter().any(|shard| names.contains(&(dir, shard.path.clone()))) {
+                    undescribed = true;
+                    untold |= !tfds::Told::read(dir)?.has(name);
+                }
+            }
+        }
+        if untold {
+            files.iter_mut().for_each(BTreeMap::clear);
+        }
+        let features = manifests.into_values().map(|manifest| manifest.features).collect();
         Ok(Beside {
             classes: agreed(classes, "name different classes: class names are left out", warnings),
             files: agreed(files, "have different TFDS metadata, which are left out", warnings),
             features: agreed(features, "list different features, which are left out of the manifest", warnings),
+            undescribed,
             dir: shards.keys().next().map(|dir| dir.to_path_buf()).unwrap_or_default(),
         })
     }
@@ -64,13 +88,18 @@ impl Beside {
     }
 
     /// Writes classes and features, which all sets of the directory share, before the sets of these names are there.
-    pub(super) fn write_shared(&self, out: &Path, rewritten: bool, names: &[&str]) -> Result<()> {
+    pub(super) fn write_shared(&self, out: &Path, described: bool, names: &[&str]) -> Result<()> {
         let classes = self.classes.as_ref().map_or((&[][..], 0), |classes| (&classes.names[..], classes.first));
-        let features = self.features.as_deref().filter(|_| !rewritten);
-        match classes.0.is_empty() && features.is_none() {
-            true => Ok(()),
-            false => labels::write_shared(out, classes, features, names),
+        match described {
+            true => labels::write_shared(out, classes, self.features.as_deref(), names),
+            false => labels::write_classes(out, classes),
         }
+    }
+
+    /// Whether the new records have the features that the manifest lists: those that `convert` gives, if it was it that
+    /// wrote them.
+    pub(super) fn describes(&self, new: &Written<'_>) -> Result<bool> {
+        Ok(!self.undescribed && new.have(&self.converted(), self.features.is_some())?)
     }
 
     /// The features that `convert` gave every record, if it was it that wrote them.
@@ -83,10 +112,17 @@ impl Beside {
 
     /// Writes TFDS's metadata once the sets are in the manifest: as `convert` does where the records have its features,
     /// else the inputs' own with the new lengths. Where neither can be true of the new sets, they are left out of it.
-    pub(super) fn write_tfds(&self, out: &Path, new: &Written<'_>, warnings: &mut Vec<String>) -> Result<()> {
+    pub(super) fn write_tfds(
+        &self,
+        out: &Path,
+        new: &Written<'_>,
+        described: bool,
+        warnings: &mut Vec<String>,
+    ) -> Result<()> {
         let manifest = Manifest::read(out)?.unwrap_or_default();
+        let names: Vec<&str> = new.sets.iter().map(|set| set.name.as_str()).collect();
         if new.compression == Compression::None {
-            if new.have(&self.converted(), self.features.is_some())? {
+            if described {
                 return tfds::write_tfds(out, &manifest, false).map(drop);
             }
             if !self.files.is_empty() {
@@ -98,14 +134,13 @@ impl Beside {
                         "the TFDS metadata in {} have other features, and leave the new sets out",
                         out.display()
                     ));
-                } else if tfds::carry_tfds(&self.dir, out, &self.files, &manifest)? {
+                } else if tfds::carry_tfds(&self.dir, out, &self.files, &manifest, &names)? {
                     return Ok(());
                 }
             }
         } else if !self.files.is_empty() {
             warnings.push("TFDS reads no compressed shards, so its metadata leave them out".into());
         }
-        let names: Vec<&str> = new.sets.iter().map(|set| set.name.as_str()).collect();
         tfds::forget(out, &names)
     }
 }

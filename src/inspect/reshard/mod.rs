@@ -140,7 +140,11 @@ fn write_anew(sets: &[ShardSet], out: &Path, options: &ReshardOptions, job: &Job
     let planned = plan_sets(&sources, &mut scanned, options, &mut report.warnings)?;
     let inputs = open(paths, &scanned, &planned, &work)?;
 
-    let run = Run { out, options, job, work: &work, sources: &sources, inputs: &inputs, rewrite: rewrite.as_ref() };
+    let (compression, rewritten) = (options.compression, rewrite.is_some());
+    let new = Written { sets: &planned, inputs: &inputs, compression, rewritten };
+    let described = beside.describes(&new)?;
+    let rewrite = rewrite.as_ref();
+    let run = Run { out, options, job, work: &work, sources: &sources, inputs: &inputs, rewrite, described };
     let written = run.write(&planned, &beside)?;
     for (set, shards) in planned.iter().zip(written) {
         report.sets.insert(set.name.clone(), shards.iter().map(|s| s.records).sum());
@@ -151,12 +155,10 @@ fn write_anew(sets: &[ShardSet], out: &Path, options: &ReshardOptions, job: &Job
     report.dropped = scanned.iter().map(|s| s.records).sum::<u64>().saturating_sub(report.records);
     // The records of kept shards are not rewritten again.
     let is_anew = options.existing != Existing::Resume && report.records > 0;
-    if let Some(rewrite) = rewrite.as_ref().filter(|_| is_anew) {
+    if let Some(rewrite) = rewrite.filter(|_| is_anew) {
         report.warnings.extend(rewrite.unseen().map(|name| format!("no record has the feature '{name}'")));
     }
-    let (compression, rewritten) = (options.compression, rewrite.is_some());
-    let new = Written { sets: &planned, inputs: &inputs, compression, rewritten };
-    beside.write_tfds(out, &new, &mut report.warnings)?;
+    beside.write_tfds(out, &new, described, &mut report.warnings)?;
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -244,6 +246,8 @@ struct Run<'a> {
     sources: &'a [Source],
     inputs: &'a Inputs,
     rewrite: Option<&'a Rewrite>,
+    /// Whether the records have the features that the manifest lists.
+    described: bool,
 }
 
 impl Run<'_> {
@@ -254,7 +258,8 @@ impl Run<'_> {
         // All are begun before the first is written: what refuses the last should not take hours to show.
         let begun = sets.iter().try_for_each(|set| {
             let inputs = self.sources[set.source].inputs.clone();
-            let plan = set.set_plan(&identities[inputs.clone()], inputs.start, self.options, self.rewrite);
+            let plan =
+                set.set_plan(&identities[inputs.clone()], inputs.start, self.options, self.rewrite, !self.described);
             writers.push(SetWriter::create(self.out, plan, self.options.existing)?);
             Ok::<_, Error>(())
         });
@@ -263,7 +268,7 @@ impl Run<'_> {
             Ok(written) => {
                 // Before the first set is in the manifest: its labels are nothing without their numbers.
                 let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
-                beside.write_shared(self.out, self.rewrite.is_some(), &names)?;
+                beside.write_shared(self.out, self.described, &names)?;
                 finish_sets(writers, written)
             }
             Err(e) => {

@@ -166,6 +166,7 @@ impl PlannedSet {
         first: usize,
         options: &ReshardOptions,
         rewrite: Option<&Rewrite>,
+        undescribed: bool,
     ) -> SetPlan {
         let (mut plan, mut stamp) = (Sha256::new(), Sha256::new());
         let rewrite = rewrite.map(Rewrite::text).unwrap_or_default();
@@ -186,6 +187,7 @@ impl PlannedSet {
             shard_records: (0..self.shards()).map(|i| self.shard(i).len() as u64).collect(),
             plan: hex(&plan.finalize()),
             stamp: hex(&stamp.finalize()[..8]),
+            undescribed,
         }
     }
 }
