@@ -1,18 +1,19 @@
 //! A set of shards on disk: refused, resumed or replaced as a whole.
 
-use std::fs::{self, File};
-use std::io::{Read, Seek, Write};
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::index::{idx_path, write_idx};
-use super::manifest::{Manifest, SetEntry, ShardEntry};
-use super::names::{NumberedName, shard_file_name};
-use super::shard_writer::{ShardSummary, ShardWriter, TEMP_SUFFIX, summarize};
+use super::manifest::{SetEntry, ShardEntry};
+use super::marker::{Marker, may_begin};
+use super::names::shard_file_name;
+use super::set_files::{remove_if_there, remove_leftovers, shards_of};
+use super::shard_writer::{ShardSummary, ShardWriter, summarize};
 use super::swap::{self, Journal, finish_swap};
 use crate::error::{Error, ErrorClass, Result};
 use crate::record::Compression;
-use crate::sys;
 
 /// What is to be written.
 #[derive(Debug, Clone)]
@@ -57,8 +58,8 @@ pub struct SetWriter {
     existing: Existing,
     /// Whether each shard was begun in this run.
     begun: Vec<AtomicBool>,
-    /// Shards of the set that were there before this run.
-    there: Vec<PathBuf>,
+    /// The names of the set's shards that were there before this run.
+    there: BTreeSet<String>,
     marker: Marker,
 }
 
@@ -74,7 +75,7 @@ impl SetWriter {
         finish_swap(dir)?;
         let mut marker = Marker::open(dir, &plan.name)?;
         let there = shards_of(dir, &plan.name)?;
-        if let Err(e) = may_begin(dir, &plan, existing, marker.begun.as_deref(), &there) {
+        if let Err(e) = may_begin(dir, &plan, existing, marker.begun.as_deref(), there.is_empty()) {
             if marker.begun.is_none() {
                 remove_if_there(&marker.path)?;
             }
@@ -97,11 +98,10 @@ impl SetWriter {
     /// of `check`, which is asked before each record, ends that.
     pub fn kept(&self, index: usize, check: &dyn Fn() -> Result<()>) -> Result<Option<ShardSummary>> {
         let Some(&records) = self.plan.shard_records.get(index) else { return Ok(None) };
-        let path = self.final_path(index);
-        if self.existing != Existing::Resume || !self.there.contains(&path) {
+        if self.existing != Existing::Resume || !self.there.contains(&self.shard_name(index)) {
             return Ok(None);
         }
-        match summarize(&path, check) {
+        match summarize(&self.final_path(index), check) {
             // A shard that lacks records lacks images that were left out; doing it again names them again.
             Ok(shard) => Ok((shard.records == records).then_some(shard)),
             Err(e) if e.class() == ErrorClass::Data => {
@@ -167,9 +167,8 @@ impl SetWriter {
         let mut rewritten = false;
         for index in 0..self.count() {
             remove_if_there(&self.staged_path(index))?;
-            let path = self.final_path(index);
-            if !self.there.contains(&path) {
-                remove_if_there(&path)?;
+            if !self.there.contains(&self.shard_name(index)) {
+                remove_if_there(&self.final_path(index))?;
             } else if self.existing == Existing::Resume {
                 rewritten |= self.begun[index].load(Ordering::Relaxed);
             }
@@ -228,180 +227,10 @@ pub(crate) fn check_set_name(name: &str) -> Result<()> {
     ))
 }
 
-/// What [`SetWriter::create`] would say to [`Existing::Refuse`]: for jobs that have much to do before they begin to write.
-pub(crate) fn refuse_existing(dir: &Path, name: &str) -> Result<()> {
-    if !dir.is_dir() {
-        return Ok(());
-    }
-    // A marker that cannot be read now is an error when the set is begun.
-    let begun = fs::read_to_string(marker_path(dir, name)).ok().filter(|text| !text.is_empty());
-    refuse(dir, name, begun.as_deref(), &shards_of(dir, name)?)
-}
-
-fn refuse(dir: &Path, name: &str, begun: Option<&str>, there: &[PathBuf]) -> Result<()> {
-    match begun {
-        Some(begun) if Marker::is_replacing(begun) => Err(half_replaced(dir, name)),
-        Some(_) => Err(Error::usage_hint(
-            format!("an earlier run has left the set '{name}' unfinished in {}", dir.display()),
-            "finish it with `--resume`, or begin anew with `--force`",
-        )),
-        None if there.is_empty() => Ok(()),
-        None => Err(Error::usage_hint(
-            format!("the set '{name}' is already in {}", dir.display()),
-            "replace it with `--force`, or choose another name or directory",
-        )),
-    }
-}
-
-/// The shards under the final names are those of the earlier set, or of both.
-fn half_replaced(dir: &Path, name: &str) -> Error {
-    Error::usage_hint(
-        format!("replacing the set '{name}' in {} was interrupted, which cannot be resumed", dir.display()),
-        "begin anew with `--force`",
-    )
-}
-
-/// Whether the set may be begun, given what an earlier run has left.
-fn may_begin(dir: &Path, plan: &SetPlan, existing: Existing, begun: Option<&str>, there: &[PathBuf]) -> Result<()> {
-    let name = &plan.name;
-    let matches = match (existing, begun) {
-        (Existing::Replace, _) => return Ok(()),
-        (Existing::Refuse, _) => return refuse(dir, name, begun, there),
-        (Existing::Resume, Some(begun)) if Marker::is_replacing(begun) => return Err(half_replaced(dir, name)),
-        (Existing::Resume, Some(begun)) => begun == Marker::text(plan, existing),
-        (Existing::Resume, None) if there.is_empty() => true,
-        (Existing::Resume, None) => {
-            let manifest = Manifest::read(dir)?;
-            let set = manifest.as_ref().and_then(|m| m.sets.get(name));
-            set.is_some_and(|s| s.plan == plan.plan && s.stamp == plan.stamp)
-        }
-    };
-    if matches {
-        return Ok(());
-    }
-    Err(Error::usage_hint(
-        format!("the set '{name}' in {} was begun from other sources or options", dir.display()),
-        "give the options of the earlier run, or begin anew with `--force`",
-    ))
-}
-
-/// Keeps other writers out of a directory of sets, which is made where it is missing, as long as the file is open.
-pub(crate) fn lock_dir(out: &Path) -> Result<Option<File>> {
-    fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
-    let Some(dir) = sys::open_dir(out).map_err(|e| Error::io(out, e))? else { return Ok(None) };
-    if sys::try_lock(&dir).map_err(|e| Error::io(out, e))? {
-        return Ok(Some(dir));
-    }
-    let what = format!("another process is writing sets into {}", out.display());
-    Err(Error::usage_hint(what, "wait for it, or choose another directory"))
-}
-
-const REPLACING: &str = "replace";
-
-/// The hidden file that marks an unfinished set and keeps a second writer out.
-struct Marker {
-    path: PathBuf,
-    /// What it held when it was opened; `None` where it is new.
-    begun: Option<String>,
-    /// Locked as long as it is open.
-    file: File,
-}
-
-impl Marker {
-    fn open(dir: &Path, set: &str) -> Result<Self> {
-        let path = marker_path(dir, set);
-        let io = |e| Error::io(&path, e);
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-        if !sys::try_lock(&file).map_err(io)? {
-            let what = format!("another process is writing the set '{set}' in {}", dir.display());
-            return Err(Error::usage_hint(what, "wait for it, or choose another directory"));
-        }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(io)?;
-        let begun = (!text.is_empty()).then_some(text);
-        Ok(Marker { begun, file, path })
-    }
-
-    /// What the marker holds. It tells a set that replaces another from one that is written in place: only of the latter
-    /// do the shards under the final names belong to the plan.
-    fn text(plan: &SetPlan, existing: Existing) -> String {
-        let how = if existing == Existing::Replace { REPLACING } else { "new" };
-        format!("{how} {} {}\n", plan.plan, plan.stamp)
-    }
-
-    fn is_replacing(text: &str) -> bool {
-        text.starts_with(REPLACING)
-    }
-
-    fn write(&mut self, plan: &SetPlan, existing: Existing) -> Result<()> {
-        let text = Self::text(plan, existing);
-        if self.begun.as_ref() == Some(&text) {
-            return Ok(());
-        }
-        let mut write = || {
-            self.file.rewind()?;
-            self.file.write_all(text.as_bytes())?;
-            self.file.set_len(text.len() as u64)?;
-            self.file.sync_all()
-        };
-        write().map_err(|e| Error::io(&self.path, e))
-    }
-}
-
-/// The file that marks an unfinished set.
-pub(super) fn marker_path(dir: &Path, set: &str) -> PathBuf {
-    dir.join(format!(".{set}.plan"))
-}
-
-fn names_in(dir: &Path) -> Result<Vec<String>> {
-    let entries = fs::read_dir(dir).map_err(|e| Error::io(dir, e))?;
-    let names = entries.map(|e| e.map(|e| e.file_name().to_string_lossy().into_owned()));
-    let mut names = names.collect::<Result<Vec<_>, _>>().map_err(|e| Error::io(dir, e))?;
-    names.sort();
-    Ok(names)
-}
-
-/// The shards of set `name` that are in `dir`, of whatever count and compression: exactly the names that this writer
-/// gives, so that nothing else is ever removed.
-pub(super) fn shards_of(dir: &Path, name: &str) -> Result<Vec<PathBuf>> {
-    Ok(names_in(dir)?.into_iter().filter(|file| is_shard_of(file, name)).map(|file| dir.join(file)).collect())
-}
-
-/// Whether a file's name is one that this writer gives shards of set `name`.
-pub(super) fn is_shard_of(file: &str, name: &str) -> bool {
-    let compressions = [Compression::None, Compression::Gzip, Compression::Zlib];
-    NumberedName::parse(file)
-        .is_some_and(|n| compressions.iter().any(|c| file == shard_file_name(name, n.index, n.count, *c)))
-}
-
-/// Removes what a killed run has left half-written.
-fn remove_leftovers(dir: &Path, name: &str) -> Result<()> {
-    if !dir.is_dir() {
-        return Ok(());
-    }
-    for file in names_in(dir)? {
-        // The temporary file of a staged shard has two dots.
-        let hidden = file.starts_with('.').then(|| file.trim_start_matches('.'));
-        let ours = hidden.and_then(|f| f.strip_suffix(TEMP_SUFFIX)).is_some_and(|f| {
-            let stem = f.split_once(".tfrecord").or_else(|| f.split_once(".idx"));
-            stem.and_then(|(f, _)| NumberedName::parse(f)).is_some_and(|n| n.set == name)
-        });
-        if ours {
-            remove_if_there(&dir.join(file))?;
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn remove_if_there(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, e)),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::manifest::Manifest;
+    use super::super::set_files::names_in;
     use super::*;
     use crate::error::ErrorKind;
 

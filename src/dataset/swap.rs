@@ -1,7 +1,7 @@
 //! Putting new sets into the place of earlier ones: a journal tells which, so that the next run ends what a kill has
 //! interrupted, and no set is left half old and half new.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::index::{build_index, idx_path, write_idx};
 use super::manifest::{Manifest, SetEntry, fingerprint};
-use super::set_writer::{is_shard_of, marker_path, remove_if_there, shards_of};
+use super::marker::marker_path;
+use super::set_files::{is_shard_of, remove_if_there, shards_of};
 use super::shard_writer::{TEMP_SUFFIX, write_atomically};
 use crate::error::{Error, Result};
 use crate::record::Io;
@@ -101,12 +102,11 @@ pub(super) fn put_in_place(dir: &Path, name: &str, set: &SetEntry) -> Result<()>
             renamed => renamed.map_err(|e| Error::io(&path, e))?,
         }
     }
-    for old in shards_of(dir, name)? {
-        if !set.shards.iter().any(|shard| dir.join(&shard.path) == old) {
-            // The index first: after a kill, an index without its shard would never be found.
-            remove_if_there(&idx_path(&old))?;
-            remove_if_there(&old)?;
-        }
+    let new: BTreeSet<&str> = set.shards.iter().map(|shard| shard.path.as_str()).collect();
+    for old in shards_of(dir, name)?.iter().filter(|old| !new.contains(old.as_str())).map(|old| dir.join(old)) {
+        // The index first: after a kill, an index without its shard would never be found.
+        remove_if_there(&idx_path(&old))?;
+        remove_if_there(&old)?;
     }
     sys::sync_dir(dir).map_err(|e| Error::io(dir, e))
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::labels::lines;
 use super::manifest::{FeatureEntry, Manifest, SetEntry};
+use super::set_files::remove_if_there;
 use super::shard_writer::write_atomically;
 use crate::error::{Error, Result};
 use crate::example::Kind;
@@ -158,13 +159,6 @@ fn read_info(dir: &Path) -> Result<Option<Value>> {
         Ok(text) => Ok(serde_json::from_slice(&text).ok().filter(Value::is_object)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::io(&path, e)),
-    }
-}
-
-fn remove_if_there(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io(path, e)),
-        _ => Ok(()),
     }
 }
 
