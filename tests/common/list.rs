@@ -1,4 +1,5 @@
 //! Reads the list that `tfr extract` writes, as its format says, and makes the records again.
+#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::fs;
