@@ -104,9 +104,10 @@ pub(super) fn plan(source: &mut Source, options: &ConvertOptions) -> Result<Vec<
         }
         let shards = options.shards.of(&name, files.len(), files.iter().map(|f| f.size).sum());
         if shards > files.len() {
-            source
-                .warnings
-                .push(format!("the set '{name}' has {} records in {shards} shards: some are empty", files.len()));
+            source.warnings.push(format!(
+                "the set '{name}' has fewer records ({}) than shards ({shards}): some are empty",
+                files.len()
+            ));
         }
         PlannedSet { name, files, shards }
     });

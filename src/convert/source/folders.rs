@@ -268,7 +268,7 @@ mod tests {
         assert!(source.bad[0].0 == "stray.txt");
         assert!(source.warnings[0].contains("'c' has no images"));
         assert!(source.warnings[1].contains("manifest.jsonl are passed over"));
-        assert_eq!(scan_flat(dir.path()).unwrap().warnings.len(), 1);
+        assert_eq!(scan_flat(dir.path(), &Job::default()).unwrap().warnings.len(), 1);
     }
 
     #[test]

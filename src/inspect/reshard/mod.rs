@@ -219,8 +219,10 @@ fn plan_sets(
             match set.places.len() {
                 0 => warnings.push(format!("the set '{name}' has no records")),
                 n if n < set.shards() => {
-                    warnings
-                        .push(format!("the set '{name}' has {n} records in {} shards: some are empty", set.shards()));
+                    let shards = set.shards();
+                    warnings.push(format!(
+                        "the set '{name}' has fewer records ({n}) than shards ({shards}): some are empty"
+                    ));
                 }
                 _ => {}
             }
