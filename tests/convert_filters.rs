@@ -281,3 +281,21 @@ fn boxes_turn_with_their_picture() {
     }
     assert_eq!(seen, 8);
 }
+
+#[test]
+fn a_run_that_fails_leaves_no_directory_and_classes_keep_their_numbers() {
+    let tmp = tempfile::tempdir().unwrap();
+    let [src, other, out] = ["src", "other", "out"].map(|n| tmp.path().join(n));
+    pictures(&src, &[2, 2]);
+    fs::write(src.join("class-0/bad.jpg"), b"no picture").unwrap();
+    assert_eq!(tfr_json(&["convert", text(&src), text(&out)]).0, 1);
+    assert!(!out.exists());
+    fs::remove_file(src.join("class-0/bad.jpg")).unwrap();
+    assert_eq!(tfr_json(&["convert", text(&src), text(&out)]).0, 0);
+    // The manifest tells too, where somebody has taken labels.txt away.
+    fs::remove_file(out.join("labels.txt")).unwrap();
+    pictures(&other, &[1]);
+    let (code, said) = tfr_json(&["convert", text(&other), text(&out), "--name", "val"]);
+    assert_eq!(code, 2);
+    assert!(said["error"]["message"].as_str().unwrap().contains("not those of the sets"), "{said}");
+}

@@ -1,10 +1,9 @@
 //! The conversion itself: lanes that each write a shard, fed by a pool that prepares records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -21,7 +20,7 @@ use crate::dataset::{
     lock_dir, tfds, without_empty_dir,
 };
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
-use crate::job::{Counter, Job};
+use crate::job::{Counter, Job, in_order};
 use crate::record::Compression;
 
 /// Records that a lane prepares at a time, at most this many files and source bytes (a larger file goes alone).
@@ -153,6 +152,12 @@ fn check_labels(options: &ConvertOptions, manifest: &Manifest, classes: &[String
             "choose another directory",
         ));
     }
+    if !manifest.sets.is_empty() && manifest.classes != classes {
+        return Err(Error::usage_hint(
+            format!("the classes of the source are not those of the sets in {}", options.out.display()),
+            "give them the same numbers with `--labels`, or choose another directory",
+        ));
+    }
     if !manifest.classes.is_empty() && manifest.label_offset != options.label_offset {
         return Err(Error::usage_hint(
             format!("the sets in {} have the label offset {}", options.out.display(), manifest.label_offset),
@@ -221,30 +226,10 @@ impl Run<'_> {
 
     /// Writes the shards of a set, several at a time. Of several errors, the one of the first shard is given.
     fn write_shards(&self, set: &PlannedSet, writer: &SetWriter) -> Result<Vec<ShardSummary>> {
-        let next = AtomicUsize::new(0);
-        let failed = AtomicBool::new(false);
-        let results: Mutex<BTreeMap<usize, Result<ShardSummary>>> = Mutex::default();
         // One lane more than threads: while one waits for the disk, the others go on.
         let lanes = (self.job.thread_count() + 1).min(writer.count());
         let window = (ALL_WINDOWS_BYTES / (2 * lanes.max(1) as u64)).min(WINDOW_BYTES);
-        std::thread::scope(|scope| {
-            for _ in 0..lanes {
-                scope.spawn(|| {
-                    while !failed.load(Ordering::Relaxed) {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        if index >= writer.count() {
-                            break;
-                        }
-                        let result = self.write_shard(set, writer, index, window);
-                        failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                        if let Ok(mut results) = results.lock() {
-                            results.insert(index, result);
-                        }
-                    }
-                });
-            }
-        });
-        results.into_inner().unwrap_or_default().into_values().collect()
+        in_order(lanes, writer.count(), |index| self.write_shard(set, writer, index, window))
     }
 
     fn write_shard(&self, set: &PlannedSet, writer: &SetWriter, index: usize, window: u64) -> Result<ShardSummary> {

@@ -130,6 +130,17 @@ pub(super) fn may_begin(
     ))
 }
 
+/// Writes into a directory; where that fails, and the directory is new and empty, it is gone again.
+pub(crate) fn without_empty_dir<T>(out: &Path, write: impl FnOnce() -> Result<T>) -> Result<T> {
+    let is_new = !out.exists();
+    write().inspect_err(|_| {
+        if is_new {
+            // Removes no directory in which anything is, such as whole shards.
+            let _ = fs::remove_dir(out);
+        }
+    })
+}
+
 /// Keeps other writers out of a directory of sets, which is made where it is missing, as long as the file is open.
 pub(crate) fn lock_dir(out: &Path) -> Result<Option<File>> {
     fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;

@@ -16,7 +16,7 @@ pub(crate) mod tfds;
 pub use index::{Span, build_index, idx_path, read_idx, write_idx};
 pub(crate) use manifest::MAX_LABEL_OFFSET;
 pub use manifest::{FeatureEntry, Manifest, SetEntry, ShardEntry, fingerprint};
-pub(crate) use marker::{lock_dir, refuse_existing};
+pub(crate) use marker::{lock_dir, refuse_existing, without_empty_dir};
 pub(crate) use names::{IMAGE_LISTS, shard_stem};
 pub use names::{NumberedName, is_shard_name, shard_file_name};
 pub use paths::{ResolvedSets, ShardSet, resolve};

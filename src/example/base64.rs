@@ -2,6 +2,19 @@
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/// The base64 text of bytes, padded.
+pub(crate) fn to_base64(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0, |bits, &b| bits << 8 | usize::from(b)) << (8 * (3 - group.len()));
+        for digit in 0..4 {
+            let known = digit <= group.len();
+            text.push(if known { ALPHABET[bits >> (18 - 6 * digit) & 63].into() } else { '=' });
+        }
+    }
+    text
+}
+
 /// The bytes of a base64 text, padded or not; `None` where it is none.
 pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
     let text = text.trim_end_matches('=').as_bytes();
@@ -39,7 +52,11 @@ mod tests {
             ("Zm9vYmFy", "foobar"),
         ] {
             assert_eq!(from_base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
+            assert_eq!(to_base64(bytes.as_bytes()).trim_end_matches('='), text.trim_end_matches('='));
         }
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(from_base64(&to_base64(&all)), Some(all));
+        assert_eq!(to_base64(b"f"), "Zg==");
         for bad in ["Z", "Zg=a", "Z g=", "Zh==", "Zm9vY"] {
             assert_eq!(from_base64(bad), None, "{bad}");
         }

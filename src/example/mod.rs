@@ -19,7 +19,7 @@ pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/tensorflow.rs"));
 }
 
-pub(crate) use base64::from_base64;
+pub(crate) use base64::{from_base64, to_base64};
 pub use builder::ExampleBuilder;
 pub(crate) use columns::Row;
 pub use columns::{Column, ColumnLayout, ColumnSpec, ExampleParser};

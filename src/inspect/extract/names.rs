@@ -3,11 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use sha2::{Digest, Sha256};
+
 use crate::dataset::IMAGE_LISTS;
 use crate::image::Format;
 
 /// The longest name that file systems take, in bytes.
-const MAX_NAME: usize = 255;
+pub(super) const MAX_NAME: usize = 255;
 /// Paths below the directory that are longer, in bytes, lose the folders that the record names.
 const MAX_PATH: usize = 1024;
 /// Names that are devices on Windows, whatever the extension.
@@ -151,7 +153,8 @@ impl Names {
 
 /// Folders of one directory, each for one name, told apart as a file system does that takes no notice of case.
 pub(super) struct Folders {
-    given: HashMap<Option<String>, String>,
+    /// By the hash of the name: a record may hold one of any length.
+    given: HashMap<Option<[u8; 32]>, String>,
     /// In lower case, each with the next number for another folder of its name.
     taken: HashMap<String, u64>,
 }
@@ -167,7 +170,7 @@ impl Folders {
     /// The folder for a name: the name made safe, or that with `-2`, `-3` ... behind it.
     pub(super) fn of(&mut self, name: Option<&str>) -> &str {
         let Folders { given, taken } = self;
-        given.entry(name.map(str::to_owned)).or_insert_with(|| {
+        given.entry(name.map(|name| Sha256::digest(name).into())).or_insert_with(|| {
             let safe = component(name.unwrap_or(NAMELESS));
             let first = safe.to_lowercase();
             let mut number = taken.get(&first).copied();

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::names::{Folders, Names, Stored, component, with_extension};
+use super::names::{Folders, MAX_NAME, Names, Stored, component, with_extension};
 use super::parts::Parts;
 use crate::dataset::{ShardSet, shard_stem};
 use crate::error::Result;
@@ -13,7 +13,7 @@ use crate::inspect::cat::CatRecord;
 use crate::inspect::metadata::{Classes, dir_of, file_name};
 use crate::pipeline::FeatureNames;
 
-/// So many classes are held against each other.
+/// So many classes are held against each other, but for those with names that are none.
 const MAX_PAIRS: usize = 100_000;
 
 /// A record, and where its image goes.
@@ -202,7 +202,7 @@ impl Pairs {
             (_, Some(other)) if *other != label => {
                 self.contradiction = Some(format!("the class '{text}' has the numbers {other} and {label}"));
             }
-            (None, None) if self.by_label.len() < MAX_PAIRS => {
+            (None, None) if self.by_label.len() < MAX_PAIRS && text.len() <= MAX_NAME => {
                 self.by_label.insert(label, text.to_owned());
                 self.by_text.insert(text.to_owned(), label);
             }
@@ -277,5 +277,8 @@ mod tests {
         pairs.see(3, "b");
         pairs.see(1, "c");
         assert_eq!(pairs.contradiction.unwrap(), "the class 'b' has the numbers 2 and 3");
+        let mut pairs = Pairs::default();
+        pairs.see(1, &"x".repeat(MAX_NAME + 1));
+        assert!(pairs.by_text.is_empty(), "no name of any length is kept");
     }
 }
