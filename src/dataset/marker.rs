@@ -148,6 +148,6 @@ pub(crate) fn lock_dir(out: &Path) -> Result<Option<File>> {
     if sys::try_lock(&dir).map_err(|e| Error::io(out, e))? {
         return Ok(Some(dir));
     }
-    let what = format!("another process is writing sets into {}", out.display());
+    let what = format!("another process is writing into {}", out.display());
     Err(Error::usage_hint(what, "wait for it, or choose another directory"))
 }

@@ -24,7 +24,7 @@ pub(crate) use set_writer::check_set_name;
 pub(crate) use set_writer::finish_sets;
 pub use set_writer::{Existing, SetPlan, SetWriter};
 pub use shard_writer::{ShardSummary, ShardWriter};
-pub(crate) use shard_writer::{is_temporary, temp_in, without_empty_dir, write_atomically};
+pub(crate) use shard_writer::{is_temporary, temp_in, write_atomically};
 pub use shares::{ShardCount, parse_split};
 pub(crate) use shares::{check_split, even_part, share_ends};
 pub(crate) use swap::finish_swap;

@@ -97,17 +97,6 @@ pub(crate) fn write_atomically(path: &Path, data: &[u8]) -> Result<()> {
     write().map_err(|e| Error::io(path, e))
 }
 
-/// Does `job`, which writes into `dir`. Where it fails, a directory that it made and left empty goes again.
-pub(crate) fn without_empty_dir<T>(dir: &Path, job: impl FnOnce() -> Result<T>) -> Result<T> {
-    let is_new = !dir.exists();
-    let done = job();
-    if done.is_err() && is_new {
-        // Removes no directory in which anything is, such as whole shards.
-        let _ = fs::remove_dir(dir);
-    }
-    done
-}
-
 /// Whether a file is one that is being written, or was when a process died.
 pub(crate) fn is_temporary(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

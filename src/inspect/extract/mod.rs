@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use super::cat::{CatOptions, cat};
 use super::message::MessageType;
-use crate::dataset::{ShardSet, without_empty_dir};
+use crate::dataset::{ShardSet, lock_dir, without_empty_dir};
 use crate::error::{Error, ErrorKind, Result};
 use crate::example::Filter;
 use crate::job::Job;
@@ -141,6 +141,8 @@ fn extract_into(
     let chosen = CatOptions { filter: options.filter.clone(), skip: options.skip, limit: options.take };
     let is_whole = chosen.filter.is_none() && chosen.skip == 0 && chosen.limit.is_none();
     let tree = Tree::open(dir, options.replace)?;
+    // Two runs would take each other's names for their own.
+    let _lock = lock_dir(dir)?;
     let nameless_folder = !options.flat && has_classes(sets, &chosen, &features, job)?;
     let mut planner = Planner::new(sets, &features, options.flat, nameless_folder);
     let mut list = List::begin(&tree)?;

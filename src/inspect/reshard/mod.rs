@@ -115,13 +115,12 @@ fn write_anew(sets: &[ShardSet], out: &Path, options: &ReshardOptions, job: &Job
     let (sources, paths) = sources(sets, options)?;
     check_once(&paths)?;
     check_places(&paths, out)?;
-    let names = output_names(&sources, options);
-    if options.existing == Existing::Refuse {
-        names.iter().try_for_each(|name| refuse_existing(out, name))?;
-    }
     // Class numbers and the manifest belong to all sets of the directory: one job at a time may change them.
     let _lock = lock_dir(out)?;
     finish_swap(out)?;
+    if options.existing == Existing::Refuse {
+        output_names(&sources, options).iter().try_for_each(|name| refuse_existing(out, name))?;
+    }
     let mut report = ReshardReport::default();
     let beside = Beside::read(&paths, &mut report.warnings)?;
     beside.check(out)?;
