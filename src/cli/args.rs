@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tfrkit::dataset::{ShardSet, parse_split, resolve};
+use tfrkit::convert::parse_size;
+use tfrkit::dataset::{Existing, ShardCount, ShardSet, parse_split, resolve};
 use tfrkit::example::Filter;
 use tfrkit::pipeline::{Mode, Pipeline, Select};
 use tfrkit::record::Io;
@@ -132,6 +133,48 @@ impl SelectArgs {
             repeat: self.repeat,
             balance: self.balance,
         })
+    }
+}
+
+/// Into how many shards a set goes.
+#[derive(Args)]
+pub(super) struct ShardArgs {
+    /// Shards of each set: a number, or by set, such as train=8,val=1
+    #[arg(long, value_name = "N", conflicts_with = "shard_size")]
+    shards: Option<ShardCount>,
+    /// The size of a shard before compression; decides how many there are [default: 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    shard_size: Option<u64>,
+}
+
+impl ShardArgs {
+    pub(super) fn count(&self) -> ShardCount {
+        match (&self.shards, self.shard_size) {
+            (Some(count), _) => count.clone(),
+            (None, Some(bytes)) => ShardCount::OfBytes(bytes),
+            (None, None) => ShardCount::default(),
+        }
+    }
+}
+
+/// What to do about a set that is there already.
+#[derive(Args)]
+pub(super) struct ExistingArgs {
+    /// Go on after an interruption: keep whole shards, write the rest
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Replace a set that is there already, once the new one is whole
+    #[arg(long)]
+    force: bool,
+}
+
+impl ExistingArgs {
+    pub(super) fn existing(&self) -> Existing {
+        match (self.resume, self.force) {
+            (true, _) => Existing::Resume,
+            (_, true) => Existing::Replace,
+            _ => Existing::Refuse,
+        }
     }
 }
 

@@ -3,14 +3,11 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use tfrkit::convert::{
-    ConvertOptions, ConvertReport, Exif, Layout, MinSize, OnError, Reencode, ShardCount, Verify, convert, parse_size,
-};
-use tfrkit::dataset::Existing;
+use tfrkit::convert::{ConvertOptions, ConvertReport, Exif, Layout, MinSize, OnError, Reencode, Verify, convert};
 use tfrkit::record::Compression;
 use tfrkit::{Error, ErrorKind, Job};
 
-use super::args::{Split, SplitParser};
+use super::args::{ExistingArgs, ShardArgs, Split, SplitParser};
 use super::output::{Output, count, human_bytes, one_line, shown, with_bar};
 use super::{BAD_DATA, Done, GOOD, interrupt};
 
@@ -46,12 +43,8 @@ pub(super) struct Args {
     /// What SRC is; flat takes every image below it, without labels
     #[arg(long, value_enum, default_value = "auto")]
     layout: LayoutArg,
-    /// Shards of each set: a number, or by set, such as train=8,val=1
-    #[arg(long, value_name = "N", conflicts_with = "shard_size")]
-    shards: Option<ShardCount>,
-    /// The size of a shard; decides how many there are [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    shard_size: Option<u64>,
+    #[command(flatten)]
+    shards: ShardArgs,
     /// Sets and their shares, such as train=0.8,val=0.2; each class is split by them, to within one image
     #[arg(long, value_name = "SHARES", value_parser = SplitParser)]
     split: Option<Split>,
@@ -102,12 +95,8 @@ pub(super) struct Args {
     /// Store images that are neither JPEG nor PNG (GIF, BMP, WebP, TIFF) as PNG
     #[arg(long, value_enum)]
     reencode: Option<ReencodeArg>,
-    /// Go on after an interruption: keep whole shards, write the rest
-    #[arg(long, conflicts_with = "force")]
-    resume: bool,
-    /// Replace a set that is there already, once the new one is whole
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    existing: ExistingArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -162,11 +151,6 @@ impl Args {
             }));
         }
         let defaults = ConvertOptions::new(&self.src, &self.out);
-        let shards = match (&self.shards, self.shard_size) {
-            (Some(count), _) => count.clone(),
-            (None, Some(bytes)) => ShardCount::OfBytes(bytes),
-            (None, None) => ShardCount::default(),
-        };
         Ok(ConvertOptions {
             name: self.name.clone(),
             layout: match self.layout {
@@ -179,7 +163,7 @@ impl Args {
                 LayoutArg::Coco => Layout::Coco,
                 LayoutArg::Voc => Layout::Voc,
             },
-            shards,
+            shards: self.shards.count(),
             split: self.split.clone().map(|s| s.0).unwrap_or_default(),
             seed: self.seed,
             shuffle: !self.no_shuffle,
@@ -205,11 +189,7 @@ impl Args {
             resize_shorter: self.resize_shorter.map(|px| px as usize),
             quality: self.quality.unwrap_or(defaults.quality),
             reencode: if self.reencode.is_some() { Reencode::Png } else { Reencode::No },
-            existing: match (self.resume, self.force) {
-                (true, _) => Existing::Resume,
-                (_, true) => Existing::Replace,
-                _ => Existing::Refuse,
-            },
+            existing: self.existing.existing(),
             ..defaults
         })
     }
@@ -220,7 +200,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     let job = Job { stop: Some(&stop), ..job };
     let options = args.options()?;
     let report = with_bar(output, "converting", job, |job| convert(&options, job));
-    let report = report.inspect_err(|e| output.how_to_go_on(e, args.force))?;
+    let report = report.inspect_err(|e| output.how_to_go_on(e, args.existing.existing()))?;
     print(&report, args, output)?;
     Ok(if report.skipped.is_empty() { GOOD } else { BAD_DATA })
 }

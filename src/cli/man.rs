@@ -25,7 +25,7 @@ pub(super) struct Args {
 
 #[derive(Serialize)]
 struct Report {
-    pages: Vec<PathBuf>,
+    pages: Vec<String>,
 }
 
 pub(super) fn run(args: &Args, output: &Output) -> Done {
@@ -52,11 +52,11 @@ pub(super) fn run(args: &Args, output: &Output) -> Done {
     Ok(GOOD)
 }
 
-fn write_page(dir: &Path, command: clap::Command) -> Result<PathBuf, Error> {
+fn write_page(dir: &Path, command: clap::Command) -> Result<String, Error> {
     let man = Man::new(command).source(concat!("tfr ", env!("CARGO_PKG_VERSION"))).manual("tfr manual");
     let mut page = Vec::new();
     man.render(&mut page)?;
     let path = dir.join(man.get_filename());
     write_whole(&path, |file| file.write_all(&page))?;
-    Ok(path)
+    Ok(path.to_string_lossy().into_owned())
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tfrkit::dataset::Existing;
 use tfrkit::{Error, ErrorClass, ErrorKind, Job, Result};
 
 use super::args::GlobalArgs;
@@ -67,12 +68,12 @@ impl Output {
     }
 
     /// Says what an interruption or a full disk has left of the sets that were being written.
-    pub(super) fn how_to_go_on(&self, e: &Error, force: bool) {
+    pub(super) fn how_to_go_on(&self, e: &Error, existing: Existing) {
         let is_full = matches!(e.kind(), ErrorKind::Io(e) if e.kind() == io::ErrorKind::StorageFull);
         if is_full || e.class() == ErrorClass::Interrupted {
-            self.note(match force {
-                true => "the earlier set is still there; begin anew with `--force`",
-                false => "whole shards are kept; go on with `--resume`, or begin anew with `--force`",
+            self.note(match existing {
+                Existing::Replace => "the earlier set is still there; begin anew with `--force`",
+                _ => "whole shards are kept; go on with `--resume`, or begin anew with `--force`",
             });
         }
     }
@@ -227,11 +228,16 @@ pub(super) fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Resu
     })
 }
 
+/// The folder that a file is to lie in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn put(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     if path.metadata().is_ok_and(|found| !found.is_file()) {
         return write(&mut File::create(path)?);
     }
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = folder_of(path);
     // Opened by ourselves: the errors of `tempfile_in` name the temporary file, which nobody knows.
     let create = |at: &Path| File::options().write(true).create_new(true).open(at);
     let mut file = tempfile::Builder::new().prefix(".tfr-").make_in(dir, create)?;

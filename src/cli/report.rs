@@ -9,7 +9,7 @@ use tfrkit::inspect::{ReportOptions, report};
 use tfrkit::{Error, ErrorKind, Job};
 
 use super::args::is_stdin;
-use super::output::{Output, count, human_bytes, refuse_input, shown, with_bar, write_whole};
+use super::output::{Output, count, folder_of, human_bytes, refuse_input, shown, with_bar, write_whole};
 use super::{Done, GOOD, interrupt};
 
 /// Write a page on what shards hold: classes, images, samples, findings, duplicates
@@ -76,7 +76,7 @@ fn check(args: &Args) -> Result<(), Error> {
     if args.output.is_dir() {
         return wrong(format!("{} is a directory", shown(&args.output)), "name the file that the page is to be");
     }
-    let folder = args.output.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(&args.output);
     if !folder.is_dir() {
         return wrong(format!("there is no directory {} to write to", folder.display()), "make it first");
     }

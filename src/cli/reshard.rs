@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use tfrkit::convert::parse_size;
-use tfrkit::dataset::{Existing, ShardCount, resolve};
+use tfrkit::dataset::resolve;
 use tfrkit::example::Filter;
 use tfrkit::inspect::{ReshardOptions, ReshardReport, Sample, Sets, Stratify, reshard};
 use tfrkit::record::Compression;
 use tfrkit::{Job, Result};
 
-use super::args::{Split, SplitParser};
+use super::args::{ExistingArgs, ShardArgs, Split, SplitParser};
 use super::output::{Output, count, human_bytes, shown, with_bar};
 use super::{Done, GOOD, interrupt};
 
@@ -42,12 +41,8 @@ pub(super) struct Args {
     /// Take several sets together as one, for --name or --split
     #[arg(long)]
     merge: bool,
-    /// Shards of each set: a number, or by set, such as train=8,val=1
-    #[arg(long, value_name = "N", conflicts_with = "shard_size")]
-    shards: Option<ShardCount>,
-    /// The size of a shard before compression; decides how many there are [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    shard_size: Option<u64>,
+    #[command(flatten)]
+    shards: ShardArgs,
     /// Shuffle the records of each set
     #[arg(long)]
     shuffle: bool,
@@ -87,12 +82,8 @@ pub(super) struct Args {
     /// Split each class by the shares [default feature: image/class/label, or else label]
     #[arg(long, value_name = "FEATURE", num_args = 0..=1, requires = "split")]
     stratify: Option<Option<String>>,
-    /// Go on after an interruption: keep whole shards, write the rest
-    #[arg(long, conflicts_with = "force")]
-    resume: bool,
-    /// Replace a set that is there already, once the new one is whole
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    existing: ExistingArgs,
 }
 
 /// Reads `OLD=NEW`.
@@ -109,11 +100,7 @@ impl Args {
             set: self.set.clone(),
             name: self.name.clone(),
             sets: if self.merge { Sets::Merge } else { Sets::Apart },
-            shards: match (&self.shards, self.shard_size) {
-                (Some(count), _) => count.clone(),
-                (None, Some(bytes)) => ShardCount::OfBytes(bytes),
-                (None, None) => ShardCount::default(),
-            },
+            shards: self.shards.count(),
             shuffle: self.shuffle,
             seed: self.seed,
             compression: self.compression,
@@ -131,11 +118,7 @@ impl Args {
                 Some(None) => Stratify::Label,
                 Some(Some(feature)) => Stratify::By(feature.clone()),
             },
-            existing: match (self.resume, self.force) {
-                (true, _) => Existing::Resume,
-                (_, true) => Existing::Replace,
-                _ => Existing::Refuse,
-            },
+            existing: self.existing.existing(),
         })
     }
 }
@@ -146,7 +129,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     let options = args.options()?;
     let sets = resolve(&args.paths)?.complete()?;
     let report = with_bar(output, "resharding", job, |job| reshard(&sets, &args.output, &options, job));
-    let report = report.inspect_err(|e| output.how_to_go_on(e, args.force))?;
+    let report = report.inspect_err(|e| output.how_to_go_on(e, args.existing.existing()))?;
     print(&report, args, output)?;
     Ok(GOOD)
 }

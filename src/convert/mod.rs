@@ -11,5 +11,5 @@ mod source;
 pub use crate::dataset::{ShardCount, parse_split};
 pub use crate::size::parse_size;
 pub use options::{ConvertOptions, Exif, Layout, MinSize, OnError, Reencode, Verify};
-pub use report::{ConvertReport, Duplicate, ShardReport, Skipped};
+pub use report::{ConvertReport, Duplicate, Skipped};
 pub use run::convert;

@@ -7,7 +7,8 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::options::{ConvertOptions, Exif, Reencode, Verify};
-use super::source::{BOX_FEATURES, Objects, SourceFile};
+use super::source::{Objects, SourceFile};
+use crate::dataset::BOX_FEATURES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::example::{ExampleBuilder, hex};
 use crate::image::{

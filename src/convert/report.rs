@@ -1,9 +1,10 @@
 //! What a conversion tells at its end.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde::Serialize;
+
+use crate::dataset::WrittenShard;
 
 /// What a conversion did.
 #[derive(Debug, Default, Serialize)]
@@ -13,7 +14,7 @@ pub struct ConvertReport {
     /// Records by set.
     pub sets: BTreeMap<String, u64>,
     /// The shards in order.
-    pub shards: Vec<ShardReport>,
+    pub shards: Vec<WrittenShard>,
     /// Class names in the order of their numbers.
     pub classes: Vec<String>,
     /// Files that could not be stored, by path.
@@ -26,17 +27,6 @@ pub struct ConvertReport {
     pub warnings: Vec<String>,
     /// Wall-clock time.
     pub seconds: f64,
-}
-
-/// A shard that was written, or kept of an earlier run.
-#[derive(Debug, Serialize)]
-pub struct ShardReport {
-    /// Its path.
-    pub path: PathBuf,
-    /// Its records.
-    pub records: u64,
-    /// The file's length in bytes.
-    pub bytes: u64,
 }
 
 /// A file that was left out.

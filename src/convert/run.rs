@@ -13,11 +13,11 @@ use super::dedupe::remove_duplicates;
 use super::options::{ConvertOptions, OnError};
 use super::plan::{PlannedSet, plan};
 use super::prepare::{Prepared, Preparer};
-use super::report::{ConvertReport, ShardReport, Skipped};
+use super::report::{ConvertReport, Skipped};
 use super::source::{SourceFile, scan};
 use crate::dataset::{
-    Existing, FeatureEntry, MAX_LABEL_OFFSET, Manifest, SetWriter, ShardSummary, finish_sets, finish_swap, labels,
-    lock_dir, tfds, without_empty_dir,
+    Existing, FeatureEntry, MAX_LABEL_OFFSET, Manifest, SetWriter, ShardSummary, WrittenShard, finish_sets,
+    finish_swap, labels, lock_dir, tfds, without_empty_dir,
 };
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::job::{Counter, Job, in_order};
@@ -87,8 +87,7 @@ fn write_anew(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> 
     let mut report = ConvertReport { duplicates, warnings: source.warnings, ..Default::default() };
     for (set, shards) in sets.iter().zip(run.write_sets(&sets)?) {
         report.sets.insert(set.name.clone(), shards.iter().map(|s| s.records).sum());
-        let shards = shards.into_iter();
-        report.shards.extend(shards.map(|s| ShardReport { path: s.path, records: s.records, bytes: s.bytes }));
+        report.shards.extend(shards.into_iter().map(WrittenShard::from));
     }
     report.records = report.sets.values().sum();
     let earlier = manifest.described().next().is_some();

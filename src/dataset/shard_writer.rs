@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use serde::{Serialize, Serializer};
 use tempfile::NamedTempFile;
 
 use super::index::Span;
@@ -48,6 +49,29 @@ pub struct ShardSummary {
     pub spans: Vec<Span>,
     /// The file's [`fingerprint`].
     pub fingerprint: String,
+}
+
+/// A shard that a job has written, or kept of an earlier run: what its report says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WrittenShard {
+    /// Its path.
+    #[serde(serialize_with = "path_as_text")]
+    pub path: PathBuf,
+    /// Its records.
+    pub records: u64,
+    /// The file's length in bytes.
+    pub bytes: u64,
+}
+
+impl From<ShardSummary> for WrittenShard {
+    fn from(shard: ShardSummary) -> Self {
+        WrittenShard { path: shard.path, records: shard.records, bytes: shard.bytes }
+    }
+}
+
+/// A path in JSON: with U+FFFD for what is not UTF-8, since it must not fail when all is done.
+pub(crate) fn path_as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 impl ShardWriter {
@@ -122,7 +146,7 @@ fn persist(temp: NamedTempFile, path: &Path) -> io::Result<()> {
 }
 
 /// The directory of a path, `.` where it names none.
-pub(super) fn dir_of(path: &Path) -> &Path {
+pub(crate) fn dir_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -34,6 +34,10 @@ pub(crate) const IMAGE_FEATURES: [&str; 8] = [
     "image/width",
 ];
 
+/// The sides of boxes, in parts of the image's width and height.
+pub(crate) const BOX_FEATURES: [&str; 4] =
+    ["image/object/bbox/xmin", "image/object/bbox/ymin", "image/object/bbox/xmax", "image/object/bbox/ymax"];
+
 /// Writes the metadata of what [`Manifest`] lists and describes. Where TFDS could read none of it (it reads no compressed shards), what
 /// is there is removed if it is `ours`, of an earlier state of the directory. Whether there is something to read.
 pub(crate) fn write_tfds(dir: &Path, manifest: &Manifest, ours: bool) -> Result<bool> {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::finding::{Finding, FindingKind};
 use super::kinds::Place;
 use crate::error::Result;
-use crate::example::ExampleView;
+use crate::example::{ExampleView, hex};
 
 /// The feature that holds the SHA-256 of the image's file in hexadecimal digits.
 const STORED: &str = "image/key/sha256";
@@ -129,10 +129,6 @@ fn from_hex(text: &[u8]) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
     }
     Some(hash)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

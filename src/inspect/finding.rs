@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use super::work::path_as_text;
+use crate::dataset::path_as_text;
 use crate::error::{Error, ErrorKind};
 use crate::record::FrameError;
 

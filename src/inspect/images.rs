@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::finding::{Finding, FindingKind};
+use crate::dataset::BOX_FEATURES;
 use crate::error::Result;
 use crate::example::{ExampleView, FeatureView};
 use crate::image::{Colorspace, DecodeOptions, Decoder, ImageBuf, ImageError, Probe, probe_header};
@@ -140,9 +141,8 @@ const EDGE: f32 = 1e-4;
 
 /// Boxes are four lists of equal length, normalised to 0..1, each with its minimum before its maximum.
 fn check_boxes(payload: &[u8], found: &mut impl FnMut(Finding)) -> Result<()> {
-    let side = |s| format!("image/object/bbox/{s}");
-    let keys = [side("xmin"), side("xmax"), side("ymin"), side("ymax")];
-    let features = ExampleView::new(payload).find(keys.each_ref().map(String::as_str))?;
+    let [xmin, ymin, xmax, ymax] = BOX_FEATURES;
+    let features = ExampleView::new(payload).find([xmin, xmax, ymin, ymax])?;
     let mut sides: [Vec<f32>; 4] = Default::default();
     for (values, feature) in sides.iter_mut().zip(features.iter().flatten()) {
         // Another kind than in other records: that is a finding of its own.

@@ -1,12 +1,12 @@
 //! The index job: an `idx/` file for each shard.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use super::work::{Work, path_as_text};
-use crate::dataset::{ShardSet, build_index, write_idx};
+use super::work::Work;
+use crate::dataset::{ShardSet, build_index, path_as_text, write_idx};
 use crate::error::Result;
 use crate::job::Job;
 
@@ -14,17 +14,13 @@ use crate::job::Job;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IndexedShard {
     /// The shard.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "path_as_text")]
     pub path: PathBuf,
     /// Its index, see [`idx_path`](crate::dataset::idx_path).
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "path_as_text")]
     pub idx: PathBuf,
     /// The shard's records.
     pub records: u64,
-}
-
-fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    path_as_text(path, serializer)
 }
 
 /// Writes the index of every shard of `sets`, in `idx/` beside the shards. Lengths are verified, payloads are not.

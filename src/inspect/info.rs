@@ -10,8 +10,8 @@ use serde::{Serialize, Serializer};
 use super::features::{FeatureInfo, FeatureTable};
 use super::known::Known;
 use super::message::{MessageType, TELLING, Votes};
-use super::work::{STREAM_NAME, Tracked, Work, path_as_text};
-use crate::dataset::ShardSet;
+use super::work::{STREAM_NAME, Tracked, Work};
+use crate::dataset::{ShardSet, path_as_text};
 use crate::error::{Error, Result};
 use crate::job::Job;
 use crate::record::{Compression, CrcCheck, ReadOptions, frame};
@@ -63,7 +63,7 @@ pub struct SetInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ShardInfo {
     /// Its path; `-` for a stream.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "path_as_text")]
     pub path: PathBuf,
     /// The set it belongs to.
     pub set: String,
@@ -74,10 +74,6 @@ pub struct ShardInfo {
     /// Its compression.
     #[serde(serialize_with = "compression_name")]
     pub compression: Compression,
-}
-
-fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    path_as_text(path, serializer)
 }
 
 fn compression_name<S: Serializer>(compression: &Compression, serializer: S) -> Result<S::Ok, S::Error> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::metadata::{dir_of, file_name};
-use crate::dataset::{Manifest, Span, fingerprint, idx_path, read_idx};
+use super::metadata::file_name;
+use crate::dataset::{Manifest, Span, dir_of, fingerprint, idx_path, read_idx};
 use crate::record::{CrcCheck, Io, RandomAccess, ReadOptions};
 
 /// The manifests beside shards, read once. What cannot be read or does not fit its shard counts as not there:

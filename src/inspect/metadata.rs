@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::feed::Boundaries;
 use super::finding::{Finding, FindingKind};
 use crate::dataset::labels::{LABELS_NAME, read_labels};
-use crate::dataset::{Manifest, NumberedName, build_index, fingerprint, idx_path, read_idx};
+use crate::dataset::{Manifest, NumberedName, build_index, dir_of, fingerprint, idx_path, read_idx};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Compression, Io};
 
@@ -239,10 +239,6 @@ fn data_or_finding<T>(read: Result<T>) -> Result<Result<T, Finding>> {
         }
         Err(e) => Err(e),
     }
-}
-
-pub(super) fn dir_of(path: &Path) -> &Path {
-    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 pub(super) fn file_name(path: &Path) -> String {

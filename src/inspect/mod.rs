@@ -40,7 +40,7 @@ pub use message::MessageType;
 pub use preview::{PreviewOptions, preview};
 pub use repair::{LostSpan, RepairOptions, RepairReport, RepairedShard, repair, repair_stream};
 pub use report::{ReportOptions, ReportSummary, report};
-pub use reshard::{ReshardOptions, ReshardReport, ReshardedShard, Sample, Sets, Stratify, reshard};
+pub use reshard::{ReshardOptions, ReshardReport, Sample, Sets, Stratify, reshard};
 pub use stats::{
     Comparison, Difference, FeatureStats, ImageStats, LabelCount, NumberStats, QUANTILES, Stats, StatsOptions,
     Thresholds, TopValue, stats, stats_stream,

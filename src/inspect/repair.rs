@@ -9,8 +9,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
-use super::work::{STREAM_NAME, Work, path_as_text, spool};
-use crate::dataset::{ResolvedSets, ShardWriter, write_atomically};
+use super::work::{STREAM_NAME, Work, spool};
+use crate::dataset::{ResolvedSets, ShardWriter, path_as_text, write_atomically};
 use crate::error::{Error, Result};
 use crate::job::Job;
 use crate::record::{
@@ -55,7 +55,7 @@ impl RepairReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LostSpan {
     /// The file.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "path_as_text")]
     pub path: PathBuf,
     /// The byte offset at which it begins: in the shard, which is the inflated stream of a compressed file; or in the
     /// compressed file itself, where `kind` is `compression`.
@@ -72,10 +72,10 @@ pub struct LostSpan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RepairedShard {
     /// The damaged shard.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "path_as_text")]
     pub path: PathBuf,
     /// What was written.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "path_as_text")]
     pub output: PathBuf,
     /// The compression found in the damaged shard.
     #[serde(serialize_with = "as_name")]
@@ -86,10 +86,6 @@ pub struct RepairedShard {
     pub bytes: u64,
     /// How many spans are lost.
     pub lost: u64,
-}
-
-fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    path_as_text(path, serializer)
 }
 
 fn as_name<S: Serializer>(compression: &Compression, serializer: S) -> Result<S::Ok, S::Error> {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use serde::Serializer;
 
+use crate::dataset::dir_of;
 use crate::error::{Error, Result};
 use crate::job::{Counter, Job, in_order};
 use crate::record::{Compression, Io, RandomAccess, ReadOptions, RecordRef, RecordSource};
@@ -184,7 +184,7 @@ pub(super) fn spool<T, E: From<io::Error>>(
     output: &Path,
     fill: impl FnOnce(&mut BufWriter<&File>) -> Result<T, E>,
 ) -> Result<Bytes, E> {
-    let dir = output.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = dir_of(output);
     let file = tempfile::tempfile_in(dir)?;
     let mut to = BufWriter::with_capacity(256 << 10, &file);
     fill(&mut to)?;
@@ -195,11 +195,6 @@ pub(super) fn spool<T, E: From<io::Error>>(
 
 /// What a shard out of a stream is called.
 pub(super) const STREAM_NAME: &str = "-";
-
-/// A path as a JSON string, whatever its bytes.
-pub(super) fn path_as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path.to_string_lossy())
-}
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{BOX_FEATURES, Source, SourceFile};
-use crate::dataset::FeatureEntry;
+use super::{Source, SourceFile};
+use crate::dataset::{BOX_FEATURES, FeatureEntry};
 use crate::example::Kind;
 
 /// What is known of a feature.

@@ -19,10 +19,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::example::Values;
 use crate::job::Job;
 
-/// The features of a box's sides, in the order of [`Objects::boxes`].
-pub(super) const BOX_FEATURES: [&str; 4] =
-    ["image/object/bbox/xmin", "image/object/bbox/ymin", "image/object/bbox/xmax", "image/object/bbox/ymax"];
-
 /// One image file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SourceFile {
@@ -135,11 +131,6 @@ fn check_place(src: &Path, layout: Layout) -> Result<()> {
 /// A file's extension, in lower case.
 fn extension(path: &Path) -> String {
     path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
-}
-
-/// The folder that a file lies in.
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl SourceFile {

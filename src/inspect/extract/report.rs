@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::row::{LeftOut, Tally};
-use crate::inspect::work::path_as_text;
+use crate::dataset::path_as_text;
 
 /// A record whose image is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

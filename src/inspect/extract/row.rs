@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::parts::{FILENAME, Parts};
 use super::plan::Planned;
+use crate::dataset::BOX_FEATURES;
 use crate::error::Result;
 use crate::example::{FeatureView, Kind, hex, to_base64};
 use crate::image::{Format, Limits, Probe, probe_header};
@@ -21,8 +22,6 @@ const MEASURED: [&str; 6] =
 /// ... and others that it makes of the columns.
 const MADE: [&str; 3] = ["image/class/label", "image/class/text", "image/encoded"];
 
-const SIDES: [&str; 4] =
-    ["image/object/bbox/xmin", "image/object/bbox/ymin", "image/object/bbox/xmax", "image/object/bbox/ymax"];
 const BOX_LABEL: &str = "image/object/class/label";
 const BOX_TEXT: &str = "image/object/class/text";
 
@@ -154,7 +153,7 @@ fn fate(name: &str, feature: &FeatureView<'_>, parts: &Parts<'_>, image: Option<
 }
 
 fn is_box(name: &str) -> bool {
-    SIDES.contains(&name) || name == BOX_LABEL || name == BOX_TEXT
+    BOX_FEATURES.contains(&name) || name == BOX_LABEL || name == BOX_TEXT
 }
 
 /// The header of an image that `convert` takes.
@@ -261,7 +260,7 @@ fn bytes(value: &[u8]) -> Value {
 fn boxes(parts: &Parts<'_>) -> Result<Option<Vec<Value>>> {
     let feature = |name, kind| parts.features.get(name).map(|f: &FeatureView<'_>| (f, f.kind() == kind));
     let mut columns: Vec<(&str, Vec<Value>)> = Vec::new();
-    for (name, key) in SIDES.into_iter().zip(["xmin", "ymin", "xmax", "ymax"]) {
+    for (name, key) in BOX_FEATURES.into_iter().zip(["xmin", "ymin", "xmax", "ymax"]) {
         let Some((feature, true)) = feature(name, Kind::Float) else { return Ok(None) };
         columns.push((key, feature.floats()?.map(|v| v.map(float)).collect::<Result<_>>()?));
     }

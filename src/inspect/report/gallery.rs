@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::ReportOptions;
 use super::gather::Facts;
-use super::html::{Count, Counted, Text, base64, put};
+use super::html::{Count, Counted, Text, put};
 use super::pictures::{BoxMark, Picture, Pictures, Thumbnail, Wish};
 use super::tally::shorten;
+use crate::example::to_base64;
 use crate::inspect::kinds::Place;
 
 /// Classes whose samples are shown.
@@ -194,7 +195,7 @@ fn image(out: &mut String, thumbnail: &Thumbnail, name: &str) {
         out,
         "<div class=\"picture\"><img width=\"{width}\" height=\"{height}\" alt=\"{}{boxes}\" src=\"data:image/jpeg;base64,{}\">",
         Text(name),
-        base64(&thumbnail.jpeg)
+        to_base64(&thumbnail.jpeg)
     );
     if !thumbnail.boxes.is_empty() {
         put!(out, "<svg viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\">");

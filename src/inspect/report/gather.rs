@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::bins::{Draw, Grid, LogBins};
-use super::tally::{ClassKey, ClassTable, DECODED, MOST_CLASSES, Tally, shorten};
+use super::bins::Draw;
+use super::tally::{ClassKey, ClassTable, DECODED, ImageFacts, MOST_CLASSES, shorten};
 use crate::dataset::ResolvedSets;
 use crate::inspect::duplicates::Groups;
 use crate::inspect::features::{FeatureInfo, FeatureTable};
@@ -85,27 +85,6 @@ pub(super) struct ClassRow {
     pub(super) samples: Draw,
 }
 
-/// What the images of all sets are like, by their headers.
-#[derive(Default)]
-pub(super) struct ImageFacts {
-    pub(super) formats: BTreeMap<&'static str, u64>,
-    pub(super) colors: BTreeMap<&'static str, u64>,
-    pub(super) sizes: Grid,
-    pub(super) aspects: LogBins,
-    /// Wider than high, square, higher than wide.
-    pub(super) shapes: [u64; 3],
-    /// Lengths of images, or of payloads where there are none.
-    pub(super) bytes: LogBins,
-    pub(super) bytes_total: u64,
-    pub(super) bytes_count: u64,
-}
-
-impl ImageFacts {
-    pub(super) fn count(&self) -> u64 {
-        self.formats.values().sum()
-    }
-}
-
 impl Facts {
     pub(super) fn gather(resolved: &ResolvedSets, survey: Survey) -> Self {
         let Survey { report, counts, shards, sets: surveyed, groups } = survey;
@@ -145,22 +124,19 @@ impl Facts {
             if told.records > 0 && !told.messages.contains(&set.profile.message.name()) {
                 told.messages.push(set.profile.message.name());
             }
-            let Tally { features, classes: found, objects: found_objects, .. } = {
-                let mut tally = set.tally;
-                told.images += tally.formats.values().sum::<u64>();
-                told.drawn.merge(std::mem::take(&mut tally.drawn), DECODED);
-                facts.images.merge(&mut tally);
-                facts.boxes = (facts.boxes.0 + tally.boxes, facts.boxes.1 + tally.boxed);
-                facts.classes.unclassed += tally.unclassed * u64::from(set.profile.message != MessageType::Raw);
-                tally
-            };
-            tables.extend(features);
+            let tally = set.tally;
+            told.images += tally.images.count();
+            told.drawn.merge(tally.drawn, DECODED);
+            facts.images.merge(tally.images);
+            facts.boxes = (facts.boxes.0 + tally.boxes, facts.boxes.1 + tally.boxed);
+            facts.classes.unclassed += tally.unclassed * u64::from(set.profile.message != MessageType::Raw);
+            tables.extend(tally.features);
             let names = resolved.sets[i]
                 .shards
                 .first()
                 .and_then(|shard| Classes::beside_or_tfds(shard, &labels).ok().flatten());
-            classes.add(at, found, names.as_ref());
-            objects.add(at, found_objects, None);
+            classes.add(at, tally.classes, names.as_ref());
+            objects.add(at, tally.objects, None);
         }
         facts.features = Features::new(tables);
         classes.finish(&mut facts.classes);
@@ -207,22 +183,6 @@ impl SetFacts {
         if !self.compressions.contains(&compression.name()) {
             self.compressions.push(compression.name());
         }
-    }
-}
-
-impl ImageFacts {
-    fn merge(&mut self, tally: &mut Tally) {
-        let take = |mine: &mut BTreeMap<&'static str, u64>, theirs: &BTreeMap<&'static str, u64>| {
-            theirs.iter().for_each(|(name, n)| *mine.entry(name).or_default() += n);
-        };
-        take(&mut self.formats, &tally.formats);
-        take(&mut self.colors, &tally.colors);
-        self.sizes.merge(std::mem::take(&mut tally.sizes));
-        self.aspects.merge(std::mem::take(&mut tally.aspects));
-        self.shapes.iter_mut().zip(tally.shapes).for_each(|(a, b)| *a += b);
-        self.bytes.merge(std::mem::take(&mut tally.bytes));
-        self.bytes_total += tally.bytes_total;
-        self.bytes_count += tally.bytes_count;
     }
 }
 

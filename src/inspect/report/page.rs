@@ -1,9 +1,10 @@
 //! The page as a whole: its head, what is told first, and the sections in their order.
 
+use crate::example::to_base64;
 use sha2::{Digest, Sha256};
 
 use super::gather::Facts;
-use super::html::{self, Count, Counted, Text, base64, put};
+use super::html::{self, Count, Counted, Text, put};
 use super::pictures::Pictures;
 use super::{ReportOptions, classes, features, findings, gallery, images};
 
@@ -54,7 +55,7 @@ pub(super) fn draw(facts: &Facts, plan: &gallery::Plan, pictures: &Pictures, opt
 
 /// Nothing but this style and this script counts on the page, and nothing is fetched.
 fn head(page: &mut String, title: &str) {
-    let hash = |text: &str| base64(&Sha256::digest(text.as_bytes()));
+    let hash = |text: &str| to_base64(&Sha256::digest(text.as_bytes()));
     page.push_str("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">");
     put!(
         page,

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::gather::{Facts, ShardFacts};
 use super::tally::classes;
+use crate::dataset::BOX_FEATURES;
 use crate::error::{ErrorClass, Result};
 use crate::example::ExampleView;
 use crate::image::{
@@ -223,14 +224,8 @@ fn mean_luma(image: &ImageBuf<u8>) -> u8 {
 
 /// The boxes of a record, as they lie on its image as it is stored; none where their lists do not fit each other.
 fn boxes(payload: &[u8]) -> Result<Vec<BoxMark>> {
-    let keys = [
-        "image/object/bbox/xmin",
-        "image/object/bbox/xmax",
-        "image/object/bbox/ymin",
-        "image/object/bbox/ymax",
-        "image/object/class/label",
-        "image/object/class/text",
-    ];
+    let [xmin, ymin, xmax, ymax] = BOX_FEATURES;
+    let keys = [xmin, xmax, ymin, ymax, "image/object/class/label", "image/object/class/text"];
     let found = ExampleView::new(payload).find(keys)?;
     let [xmin, xmax, ymin, ymax, label, text] = &found;
     let side = |feature: &Option<crate::example::FeatureView<'_>>| -> Result<Vec<f32>> {

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::bins::{Draw, Grid, LogBins};
+use crate::dataset::BOX_FEATURES;
 use crate::error::Result;
 use crate::example::{ExampleView, FeatureView};
 use crate::image::{Colorspace, probe_magic};
@@ -66,6 +67,49 @@ impl ClassTable {
     }
 }
 
+/// What images are like, by their headers.
+#[derive(Debug, Default)]
+pub(super) struct ImageFacts {
+    /// Images whose header can be read, by format.
+    pub(super) formats: BTreeMap<&'static str, u64>,
+    /// Images by number of channels and colours.
+    pub(super) colors: BTreeMap<&'static str, u64>,
+    /// Width and height.
+    pub(super) sizes: Grid,
+    /// Width over height.
+    pub(super) aspects: LogBins,
+    /// Images wider than high, square ones, and higher than wide.
+    pub(super) shapes: [u64; 3],
+    /// Lengths of images, or of payloads where there are none, in bytes.
+    pub(super) bytes: LogBins,
+    pub(super) bytes_total: u64,
+    pub(super) bytes_count: u64,
+}
+
+impl ImageFacts {
+    pub(super) fn count(&self) -> u64 {
+        self.formats.values().sum()
+    }
+
+    pub(super) fn merge(&mut self, other: ImageFacts) {
+        other.formats.into_iter().for_each(|(name, n)| *self.formats.entry(name).or_default() += n);
+        other.colors.into_iter().for_each(|(name, n)| *self.colors.entry(name).or_default() += n);
+        self.sizes.merge(other.sizes);
+        self.aspects.merge(other.aspects);
+        self.shapes.iter_mut().zip(other.shapes).for_each(|(a, b)| *a += b);
+        self.bytes.merge(other.bytes);
+        self.bytes_total += other.bytes_total;
+        self.bytes_count += other.bytes_count;
+    }
+
+    fn add_bytes(&mut self, bytes: &[u8]) {
+        self.bytes_count += 1;
+        self.bytes_total += bytes.len() as u64;
+        // A length of 0 has no ratio to others: it stands with those of one byte.
+        self.bytes.add(bytes.len().max(1) as f64);
+    }
+}
+
 /// What is counted of the records of a set, or of a stretch of them.
 #[derive(Debug, Default)]
 pub(in crate::inspect) struct Tally {
@@ -81,20 +125,7 @@ pub(in crate::inspect) struct Tally {
     pub(super) boxes: u64,
     /// Records that have boxes.
     pub(super) boxed: u64,
-    /// Images whose header can be read, by format.
-    pub(super) formats: BTreeMap<&'static str, u64>,
-    /// Images by number of channels and colours.
-    pub(super) colors: BTreeMap<&'static str, u64>,
-    /// Width and height.
-    pub(super) sizes: Grid,
-    /// Width over height.
-    pub(super) aspects: LogBins,
-    /// Images wider than high, square ones, and higher than wide.
-    pub(super) shapes: [u64; 3],
-    /// Lengths of images, or of payloads where there are none, in bytes.
-    pub(super) bytes: LogBins,
-    pub(super) bytes_total: u64,
-    pub(super) bytes_count: u64,
+    pub(super) images: ImageFacts,
     /// Images to be decoded.
     pub(super) drawn: Draw,
 }
@@ -121,7 +152,7 @@ impl Tally {
             }
         }
         if profile.message == MessageType::Raw {
-            self.add_bytes(payload);
+            self.images.add_bytes(payload);
             return Ok(());
         }
         let image_key = profile.image_key.filter(|_| profile.message == MessageType::Example);
@@ -132,13 +163,13 @@ impl Tally {
             "image/class/text",
             "image/object/class/label",
             "image/object/class/text",
-            "image/object/bbox/xmin",
+            BOX_FEATURES[0],
         ];
         let [image, label, plain_label, text, object_label, object_text, boxes] =
             ExampleView::new(payload).find(keys)?;
         match image.as_ref().filter(|_| image_key.is_some()) {
             Some(image) => self.add_images(image, place),
-            None if image_key.is_none() => self.add_bytes(payload),
+            None if image_key.is_none() => self.images.add_bytes(payload),
             None => {}
         }
         let classes = classes(label.or(plain_label).as_ref(), text.as_ref());
@@ -153,26 +184,19 @@ impl Tally {
         Ok(())
     }
 
-    fn add_bytes(&mut self, bytes: &[u8]) {
-        self.bytes_count += 1;
-        self.bytes_total += bytes.len() as u64;
-        // A length of 0 has no ratio to others: it stands with those of one byte.
-        self.bytes.add(bytes.len().max(1) as f64);
-    }
-
     fn add_images(&mut self, feature: &FeatureView<'_>, place: Place) {
         let Ok(images) = feature.bytes() else { return };
         for (i, bytes) in images.filter_map(Result::ok).enumerate() {
-            self.add_bytes(bytes);
+            self.images.add_bytes(bytes);
             let Ok((format, Some(probe))) = probe_magic(bytes) else { continue };
-            *self.formats.entry(format.name()).or_default() += 1;
-            *self.colors.entry(color(probe.colorspace)).or_default() += 1;
+            *self.images.formats.entry(format.name()).or_default() += 1;
+            *self.images.colors.entry(color(probe.colorspace)).or_default() += 1;
             if probe.width == 0 || probe.height == 0 {
                 continue;
             }
-            self.sizes.add(probe.width, probe.height);
-            self.aspects.add(probe.width as f64 / probe.height as f64);
-            self.shapes[match probe.height.cmp(&probe.width) {
+            self.images.sizes.add(probe.width, probe.height);
+            self.images.aspects.add(probe.width as f64 / probe.height as f64);
+            self.images.shapes[match probe.height.cmp(&probe.width) {
                 Ordering::Less => 0,
                 Ordering::Equal => 1,
                 Ordering::Greater => 2,
@@ -195,14 +219,7 @@ impl Tally {
         self.unclassed += other.unclassed;
         self.boxes += other.boxes;
         self.boxed += other.boxed;
-        other.formats.into_iter().for_each(|(name, n)| *self.formats.entry(name).or_default() += n);
-        other.colors.into_iter().for_each(|(name, n)| *self.colors.entry(name).or_default() += n);
-        self.sizes.merge(other.sizes);
-        self.aspects.merge(other.aspects);
-        self.shapes.iter_mut().zip(other.shapes).for_each(|(a, b)| *a += b);
-        self.bytes.merge(other.bytes);
-        self.bytes_total += other.bytes_total;
-        self.bytes_count += other.bytes_count;
+        self.images.merge(other.images);
         self.drawn.merge(other.drawn, DECODED);
     }
 }
@@ -275,7 +292,7 @@ mod tests {
             counts(&found.classes),
             [(None, "seven", 1), (Some(1), "", 1), (Some(2), "", 1), (Some(3), "cat", 2), (Some(7), "", 1)]
         );
-        assert_eq!((found.unclassed, found.bytes_count), (1, 6));
+        assert_eq!((found.unclassed, found.images.bytes_count), (1, 6));
     }
 
     #[test]

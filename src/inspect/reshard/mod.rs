@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use self::beside::{Beside, Written};
 use self::plan::{Identity, PlannedSet, Source, check_once, check_places, output_names, sources};
@@ -21,10 +21,10 @@ use self::select::select;
 use self::split::{Keys, deal};
 use self::write::{Inputs, write_sets};
 use super::known::Known;
-use super::work::{Work, path_as_text};
+use super::work::Work;
 use crate::dataset::{
-    Existing, SetWriter, ShardCount, ShardSet, ShardSummary, check_split, finish_sets, finish_swap, lock_dir,
-    refuse_existing, without_empty_dir,
+    Existing, SetWriter, ShardCount, ShardSet, ShardSummary, WrittenShard, check_split, finish_sets, finish_swap,
+    lock_dir, refuse_existing, without_empty_dir,
 };
 use crate::error::{Error, ErrorClass, Result};
 use crate::example::Rewrite;
@@ -41,29 +41,13 @@ pub struct ReshardReport {
     /// Records by set.
     pub sets: BTreeMap<String, u64>,
     /// The shards in order.
-    pub shards: Vec<ReshardedShard>,
+    pub shards: Vec<WrittenShard>,
     /// Records of the inputs that were not selected.
     pub dropped: u64,
     /// What a person should know.
     pub warnings: Vec<String>,
     /// Wall-clock time.
     pub seconds: f64,
-}
-
-/// A shard that was written, or kept of an earlier run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReshardedShard {
-    /// Its path.
-    #[serde(serialize_with = "as_text")]
-    pub path: PathBuf,
-    /// Its records.
-    pub records: u64,
-    /// The file's length in bytes.
-    pub bytes: u64,
-}
-
-fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    path_as_text(path, serializer)
 }
 
 /// Writes the records of `sets` into other shards, in the directory `out`: merged, split, selected, shuffled, as
@@ -147,8 +131,7 @@ fn write_anew(sets: &[ShardSet], out: &Path, options: &ReshardOptions, job: &Job
     let written = run.write(&planned, &beside)?;
     for (set, shards) in planned.iter().zip(written) {
         report.sets.insert(set.name.clone(), shards.iter().map(|s| s.records).sum());
-        let shards = shards.into_iter();
-        report.shards.extend(shards.map(|s| ReshardedShard { path: s.path, records: s.records, bytes: s.bytes }));
+        report.shards.extend(shards.into_iter().map(WrittenShard::from));
     }
     report.records = report.sets.values().sum();
     report.dropped = scanned.iter().map(|s| s.records).sum::<u64>().saturating_sub(report.records);

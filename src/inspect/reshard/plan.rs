@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::options::{ReshardOptions, Sets};
 use super::scan::Place;
-use crate::dataset::{SetPlan, ShardCount, ShardSet, check_set_name, even_part, fingerprint};
+use crate::dataset::{SetPlan, ShardCount, ShardSet, check_set_name, dir_of, even_part, fingerprint};
 use crate::error::{Error, Result};
 use crate::example::{Rewrite, hex};
 use crate::inspect::metadata::file_name;
@@ -115,10 +115,7 @@ pub(super) fn check_places(inputs: &[PathBuf], out: &Path) -> Result<()> {
         ));
     }
     let Ok(there) = out.canonicalize() else { return Ok(()) };
-    let is_in_out = |path: &Path| {
-        let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        dir.canonicalize().is_ok_and(|dir| dir == there)
-    };
+    let is_in_out = |path: &Path| dir_of(path).canonicalize().is_ok_and(|dir| dir == there);
     match inputs.iter().find(|path| is_in_out(path) || path.canonicalize().is_ok_and(|real| is_in_out(&real))) {
         None => Ok(()),
         Some(path) => Err(Error::usage_hint(

@@ -45,18 +45,18 @@ impl Keys {
         if let Some(name) = &self.key {
             let feature = ExampleView::new(payload).feature(name)?;
             let feature = feature.ok_or_else(|| Error::schema(name, "is missing, and the split goes by it"))?;
-            return self.hash(&single(&feature)?);
+            return Ok(self.hash(&single(&feature)?));
         }
         // Records that are no Examples have no features, but can be split all the same.
         let found = ExampleView::new(payload).find(KEYS).unwrap_or_default();
-        match found.iter().flatten().find_map(|feature| single(feature).ok()) {
+        Ok(match found.iter().flatten().find_map(|feature| single(feature).ok()) {
             Some(value) => self.hash(&value),
             None => self.hash(&Sha256::digest(payload)),
-        }
+        })
     }
 
-    fn hash(&self, key: &[u8]) -> Result<u64> {
-        Ok(first_word(Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(key)))
+    fn hash(&self, key: &[u8]) -> u64 {
+        first_word(Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(key))
     }
 
     fn class(&self, payload: &[u8]) -> Result<Option<u64>> {

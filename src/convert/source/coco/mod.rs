@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use self::json::{Annotation, Image, Instances};
 use super::classes::odd_names;
-use super::{Annotations, Objects, Source, SourceFile, boxes, extension, folder_of, malformed};
-use crate::dataset::check_set_name;
+use super::{Annotations, Objects, Source, SourceFile, boxes, extension, malformed};
+use crate::dataset::{check_set_name, dir_of};
 use crate::error::{Error, Result};
 use crate::example::Values;
 use crate::job::Job;
@@ -108,7 +108,7 @@ fn set_name(file: &Path) -> Option<String> {
 
 /// The first folder, of those in use, that holds images of the list.
 fn folder_of_images(src: &Path, file: &Path, images: &[Image]) -> Result<PathBuf> {
-    let beside = folder_of(file);
+    let beside = dir_of(file);
     let stem = stem(file);
     let name = stem.strip_prefix(PREFIX).unwrap_or(&stem);
     // A dataset's own paths are to begin with it, so that they can be told below it.

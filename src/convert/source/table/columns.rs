@@ -5,33 +5,25 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::malformed;
+use crate::dataset::{BOX_FEATURES, IMAGE_FEATURES};
 use crate::error::Result;
 use crate::example::{ByteStrings, Kind, Values};
 
-/// Features that convert takes from the image and from the list's own columns.
-const COMPUTED: [&str; 15] = [
-    "image/encoded",
-    "image/format",
-    "image/height",
-    "image/width",
-    "image/channels",
-    "image/colorspace",
-    "image/key/sha256",
-    "image/class/label",
-    "image/class/text",
-    "image/object/bbox/xmin",
-    "image/object/bbox/xmax",
-    "image/object/bbox/ymin",
-    "image/object/bbox/ymax",
-    "image/object/class/label",
-    "image/object/class/text",
-];
+/// Features that convert makes of the list's own columns, beside those of the image and the boxes.
+const MADE: [&str; 4] =
+    ["image/class/label", "image/class/text", "image/object/class/label", "image/object/class/text"];
+
+/// Whether convert makes the feature itself. The name of the file may be given.
+fn is_made(name: &str) -> bool {
+    let of_image = IMAGE_FEATURES.contains(&name) && name != super::FILENAME;
+    of_image || MADE.contains(&name) || BOX_FEATURES.contains(&name)
+}
 
 /// Why a column of this name cannot be a feature.
 pub(super) fn refuse_name(name: &str) -> Option<(String, &'static str)> {
     if name.trim().is_empty() {
         Some(("a column without a name".into(), "name it, or leave it out (pandas: `index=False`)"))
-    } else if COMPUTED.contains(&name) {
+    } else if is_made(name) {
         Some((
             format!("the column '{name}' is a feature that convert makes itself"),
             "leave it out; class and boxes go into the columns label, text and boxes",

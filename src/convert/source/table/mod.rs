@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use self::columns::{Columns, Look};
 use super::classes::{ClassNames, odd_names};
-use super::{Annotations, Objects, Source, SourceFile, boxes, folder_of, malformed};
+use super::{Annotations, Objects, Source, SourceFile, boxes, malformed};
 use crate::convert::options::{ConvertOptions, Layout};
-use crate::dataset::check_set_name;
+use crate::dataset::{check_set_name, dir_of};
 use crate::error::{Error, Result};
 use crate::example::Values;
 use crate::job::Job;
@@ -85,7 +85,7 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn new(options: &'a ConvertOptions, job: &'a Job<'a>) -> Self {
-        let source = Source { root: folder_of(&options.src).to_owned(), ..Source::default() };
+        let source = Source { root: dir_of(&options.src).to_owned(), ..Source::default() };
         Table { options, job, columns: Columns::default(), names: ClassNames::default(), source, classed: false }
     }
 
