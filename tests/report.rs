@@ -351,10 +351,18 @@ fn wrong_uses_say_what_to_do() {
     write(&shard, &[image(1, 0).encode()]);
     let (dir, shard) = (text(tmp.path()), text(&shard));
     let nowhere = format!("{dir}/no/such/r.html");
+    let page = format!("{dir}/mine.html");
+    fs::write(&page, "mine").unwrap();
     let cases: &[(&[&str], &str)] = &[
         (&["report", shard], "--output"),
         (&["report", "-", "-o", "x.html"], "reads shards twice"),
-        (&["report", shard, "-o", "-"], "not to stdout"),
+        (&["report", shard, "-o", "-"], "not stdout"),
+        (&["report", shard, "-o", &page], "is there already"),
+        (&["schema", shard, "-o", &page], "is there already"),
+        (&["preview", shard, "-o", &page], "is there already"),
+        (&["report", shard, "-o", "x.png"], "which kind of file"),
+        (&["preview", shard, "-o", "x.html"], "which kind of file"),
+        (&["schema", shard, "-o", "x.pbtxt", "--format", "json"], "another format"),
         (&["report", shard, "-o", dir], "is a directory"),
         (&["report", shard, "-o", &nowhere], "there is no directory"),
         (&["report", dir, "-o", shard], "one of the inputs"),
@@ -368,6 +376,9 @@ fn wrong_uses_say_what_to_do() {
         let message = json["error"]["message"].as_str().unwrap();
         assert!(code == 2 && message.contains(part), "{args:?} gave {code}: {message}");
     }
-    assert!(!Path::new("x.html").exists());
+    assert!(!Path::new("x.html").exists() && !Path::new("x.png").exists());
+    assert_eq!(fs::read(&page).unwrap(), b"mine");
+    tfr().args(["report", shard, "-o", &page, "--force"]).assert().success();
+    assert!(fs::read_to_string(&page).unwrap().starts_with("<!DOCTYPE html>"));
     assert_eq!(tfr_json(&["validate", shard]).0, 0);
 }

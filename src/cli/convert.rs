@@ -8,7 +8,8 @@ use tfrkit::record::Compression;
 use tfrkit::{Error, ErrorKind, Job};
 
 use super::args::{ExistingArgs, ShardArgs, Split, SplitParser};
-use super::output::{Output, count, human_bytes, one_line, shown, with_bar};
+use super::output::{Output, count, human_bytes, one_line, shown};
+use super::progress::with_bar;
 use super::{BAD_DATA, Done, GOOD, interrupt};
 
 /// Turn a directory or a list of images into TFRecord shards

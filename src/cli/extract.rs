@@ -7,7 +7,8 @@ use tfrkit::example::Filter;
 use tfrkit::inspect::{ExtractOptions, ExtractReport, Extracted, ListFormat, extract};
 use tfrkit::{ErrorClass, ErrorKind, Job, Result};
 
-use super::output::{Output, count, human_bytes, shown, with_bar};
+use super::output::{Output, count, human_bytes, shown};
+use super::progress::with_bar;
 use super::{Done, GOOD, interrupt, is_closed_pipe};
 
 /// Write the images of shards into class folders, with a list of them beside

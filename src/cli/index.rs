@@ -5,7 +5,8 @@ use tfrkit::Job;
 use tfrkit::dataset::resolve;
 use tfrkit::inspect::index;
 
-use super::output::{Output, count, with_bar};
+use super::output::{Output, count};
+use super::progress::with_bar;
 use super::{Done, GOOD, interrupt};
 
 /// Write the index of each shard into idx/ beside it: a line `offset size` for each record

@@ -7,7 +7,8 @@ use tfrkit::dataset::resolve;
 use tfrkit::inspect::{FeatureInfo, Info, info, info_stream};
 
 use super::args::is_stdin;
-use super::output::{Output, count, human_bytes, table, with_bar};
+use super::output::{Output, count, human_bytes, table};
+use super::progress::with_bar;
 use super::{Done, GOOD, interrupt};
 
 /// Say what shards hold: records, bytes, compression, features

@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use tfrkit::pipeline::{Counters, Loader, Stage};
 
 use super::output::{Output, human_bytes};
+use super::progress::Progress;
 
 /// A reading stands for so long.
 const READING: Duration = Duration::from_millis(500);
 
 /// The live counters: nothing where nobody watches.
 pub(super) struct Live {
-    bar: Option<ProgressBar>,
+    bar: Option<Progress>,
     /// When what was read last, at how many images.
     at: Instant,
     images: u64,
@@ -23,16 +23,11 @@ impl Live {
     /// Begins; of so many batches, if there is an end.
     pub(super) fn new(output: &Output, batches: Option<u64>) -> Self {
         let bar = output.is_watched().then(|| {
-            let (bar, template) = match batches {
-                Some(n) => (ProgressBar::new(n), "[{bar:30}] {pos} of {len} batches, {eta} left\n{msg}"),
-                None => (ProgressBar::no_length(), "{pos} batches\n{msg}"),
+            let template = match batches {
+                Some(_) => "[{bar:30}] {pos} of {len} batches, {eta} left\n{msg}",
+                None => "{pos} batches\n{msg}",
             };
-            // A template that is wrong leaves the default style.
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.progress_chars("=> "));
-            }
-            bar.set_message("the first batch is being made");
-            bar
+            Progress::new(true, batches, template, "the first batch is being made")
         });
         Live { bar, at: Instant::now(), images: 0, counters: Counters::default() }
     }
@@ -47,13 +42,7 @@ impl Live {
             bar.set_message(reading(&now, images.saturating_sub(self.images), time.as_secs_f64()));
             (self.at, self.images, self.counters) = (Instant::now(), images, counters);
         }
-        bar.set_position(batches);
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        self.bar.iter().for_each(ProgressBar::finish_and_clear);
+        bar.set(batches, None);
     }
 }
 

@@ -9,7 +9,8 @@ use clap_mangen::Man;
 use serde::Serialize;
 use tfrkit::{Error, ErrorKind};
 
-use super::output::{Output, count, shown, write_whole};
+use super::out::write_whole;
+use super::output::{Output, count, shown};
 use super::{Cli, Done, GOOD};
 
 /// Write manual pages, one for tfr and one for each verb

@@ -14,13 +14,16 @@ mod live;
 mod logger;
 mod man;
 mod npy;
+mod out;
 mod output;
 mod preset;
 mod pretty;
 mod preview;
+mod progress;
 mod repair;
 mod report;
 mod reshard;
+mod save;
 mod schema;
 mod stats;
 mod stream;
@@ -32,6 +35,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind as ClapError;
 use clap::{Parser, Subcommand};
 use serde_json::json;
+use tfrkit::image::ImageError;
 use tfrkit::{Error, ErrorClass, ErrorKind};
 
 use args::GlobalArgs;
@@ -112,9 +116,19 @@ pub(crate) fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(e) if is_closed_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => {
-            output.error(&e);
+            output.error(&e, hint(&cli.command, &e).as_deref());
             ExitCode::from(exit_code(&e))
         }
+    }
+}
+
+/// What to do next. An error out of the library does not know which verb met it.
+fn hint(command: &Command, e: &Error) -> Option<String> {
+    match (command, e.kind()) {
+        (Command::Apply(_), ErrorKind::Image(reason)) if !matches!(reason, ImageError::Parameter { .. }) => {
+            Some("`tfr apply` takes JPEG and PNG files that are whole".to_owned())
+        }
+        _ => e.hint(),
     }
 }
 

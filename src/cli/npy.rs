@@ -1,13 +1,14 @@
-//! NumPy's `.npy` files, format 1.0.
+//! NumPy's `.npy` files, format 1.0, and its `.npz` archives of them.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use tfrkit::Result;
+use crc32fast::Hasher;
 use tfrkit::example::ByteStrings;
+use tfrkit::{Error, Result};
 
-use super::output::write_whole;
+use super::out::{OutFile, write_whole};
 
 /// A type that an array holds.
 pub(super) trait Element: Copy {
@@ -41,23 +42,85 @@ impl Element for u8 {
     }
 }
 
-/// Writes an array of `shape`, whose values come in parts.
-pub(super) fn write<'a, T: Element + 'a>(
-    path: &Path,
-    shape: &[usize],
-    parts: impl IntoIterator<Item = &'a [T]>,
-) -> Result<()> {
-    let write = |file: &mut File| -> io::Result<()> {
+/// An array, whose values lie in parts one behind the other.
+pub(super) struct Array<'a, T> {
+    pub(super) shape: Vec<usize>,
+    pub(super) parts: Vec<&'a [T]>,
+}
+
+impl<T: Element> Array<'_, T> {
+    fn len(&self) -> u64 {
+        let values: u64 = self.parts.iter().map(|part| part.len() as u64).sum();
+        header(T::DESCR, &self.shape).len() as u64 + values * size_of::<T>() as u64
+    }
+
+    /// The bytes of its file.
+    pub(super) fn put(&self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(&header(T::DESCR, &self.shape))?;
+        self.parts.iter().copied().flatten().try_for_each(|value| value.write(out))
+    }
+
+    fn crc(&self) -> io::Result<u32> {
+        let mut sum = BufWriter::new(Sum(Hasher::new()));
+        self.put(&mut sum)?;
+        Ok(sum.into_inner().map_err(io::IntoInnerError::into_error)?.0.finalize())
+    }
+}
+
+struct Sum(Hasher);
+
+impl Write for Sum {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes an array of `shape`, over one that is there.
+pub(super) fn write<T: Element>(path: &Path, shape: &[usize], values: &[T]) -> Result<()> {
+    let array = Array { shape: shape.to_vec(), parts: vec![values] };
+    write_whole(path, |file| {
         let mut out = BufWriter::new(file);
-        out.write_all(&header(T::DESCR, shape))?;
-        for part in parts {
-            for value in part {
-                value.write(&mut out)?;
-            }
-        }
+        array.put(&mut out)?;
         out.flush()
-    };
-    write_whole(path, write)
+    })
+}
+
+/// Writes arrays by name as `numpy.savez` does: a ZIP archive of files that are stored as they are.
+pub(super) fn write_archive<T: Element>(out: &OutFile, arrays: &[(String, Array<'_, T>)]) -> Result<()> {
+    let bytes: u64 = arrays.iter().map(|(name, array)| array.len() + 2 * (name.len() as u64 + 64)).sum();
+    if bytes > u64::from(u32::MAX) || arrays.len() > usize::from(u16::MAX) {
+        return Err(Error::new(tfrkit::ErrorKind::Usage {
+            detail: "an .npz holds up to 4 GiB and 65,535 arrays, and this one would hold more".to_owned(),
+            hint: Some("write an .npy, or fewer images at a time".to_owned()),
+        }));
+    }
+    out.write(|file| {
+        let mut out = BufWriter::new(file);
+        let (mut directory, mut at) = (Vec::new(), 0u32);
+        for (name, array) in arrays {
+            let name = format!("{name}.npy");
+            // Held against the limit above.
+            let len = array.len() as u32;
+            // Version 2.0, no flags, stored; dated 1980-01-01, the first day that ZIP has, so that equal arrays make equal files.
+            let mut about = [&[20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0][..], &array.crc()?.to_le_bytes()].concat();
+            about.extend([len.to_le_bytes(), len.to_le_bytes(), (name.len() as u32).to_le_bytes()].concat());
+            let local = [b"PK\x03\x04", &about[..], name.as_bytes()].concat();
+            out.write_all(&local)?;
+            array.put(&mut out)?;
+            directory.extend([b"PK\x01\x02\x14\0", &about[..], &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat());
+            at += local.len() as u32 + len;
+        }
+        out.write_all(&directory)?;
+        let count = (arrays.len() as u16).to_le_bytes();
+        let size = (directory.len() as u32).to_le_bytes();
+        out.write_all(&[b"PK\x05\x06\0\0\0\0", &count[..], &count, &size, &at.to_le_bytes(), &[0; 2]].concat())?;
+        out.flush()
+    })
 }
 
 /// Writes an array of byte strings, each filled up with zeros to the longest, as NumPy has them.

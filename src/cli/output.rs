@@ -2,15 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tfrkit::dataset::Existing;
-use tfrkit::{Error, ErrorClass, ErrorKind, Job, Result};
+use tfrkit::{Error, ErrorClass, ErrorKind, Result};
 
 use super::args::GlobalArgs;
 
@@ -56,14 +54,14 @@ impl Output {
     }
 
     /// Prints an error, and what to do about it.
-    pub(super) fn error(&self, e: &Error) {
+    pub(super) fn error(&self, e: &Error, hint: Option<&str>) {
         say(format_args!("error: {e}"));
-        if let Some(hint) = e.hint() {
+        if let Some(hint) = hint {
             say(format_args!("  help: {hint}"));
         }
         if self.json {
             // The exit code tells all the same where stdout is gone.
-            let _ = writeln!(io::stdout(), "{}", error_json(e));
+            let _ = writeln!(io::stdout(), "{}", error_json(e, hint));
         }
     }
 
@@ -84,23 +82,14 @@ impl Output {
         Ok(writeln!(io::stdout(), "{line}")?)
     }
 
+    /// Whether only results and errors were asked for.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Whether somebody watches: there is a terminal, and neither silence nor JSON was asked for.
     pub(super) fn is_watched(&self) -> bool {
         !self.quiet && !self.json && io::stderr().is_terminal()
-    }
-
-    /// A progress bar over bytes, seen on a terminal only.
-    pub(super) fn bytes_bar(&self, what: &'static str) -> ProgressBar {
-        let bar = ProgressBar::new(0);
-        if self.quiet || !io::stderr().is_terminal() {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        }
-        let template = "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        bar.set_message(what);
-        bar
     }
 }
 
@@ -134,7 +123,7 @@ fn escape(text: &str, is_bad: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-fn error_json(e: &Error) -> Value {
+fn error_json(e: &Error, hint: Option<&str>) -> Value {
     let at = e.location();
     let path = at.path.as_ref().map(|p| p.to_string_lossy());
     json!({"error": {
@@ -143,20 +132,8 @@ fn error_json(e: &Error) -> Value {
         "path": path,
         "record": at.record,
         "offset": at.offset,
-        "help": e.hint(),
+        "help": hint,
     }})
-}
-
-/// Runs a job with a bar on the terminal.
-pub(super) fn with_bar<T>(output: &Output, what: &'static str, job: Job<'_>, f: impl FnOnce(&Job<'_>) -> T) -> T {
-    let bar = output.bytes_bar(what);
-    let progress = |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    };
-    let result = f(&Job { on_progress: Some(&progress), ..job });
-    bar.finish_and_clear();
-    result
 }
 
 /// Prints rows as columns; those named in `right` are aligned to the right.
@@ -206,46 +183,6 @@ pub(super) fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Fails where `out` is one of the inputs, which it would be written over.
-pub(super) fn refuse_input<'p>(inputs: impl IntoIterator<Item = &'p PathBuf>, out: &Path) -> Result<()> {
-    let Ok(target) = out.canonicalize() else { return Ok(()) };
-    match inputs.into_iter().find(|input| input.canonicalize().is_ok_and(|path| path == target)) {
-        None => Ok(()),
-        Some(input) => {
-            let detail = format!("{} is one of the inputs and would be written over", shown(input));
-            Err(Error::new(ErrorKind::Usage { detail, hint: Some("give -o another name".to_owned()) }))
-        }
-    }
-}
-
-/// Writes a file that gets its name only when it is whole. What is there and is no ordinary file, such as a device, is
-/// written to directly.
-pub(super) fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
-    put(path, write).map_err(|e| match e.kind() {
-        // As on stdout: who reads has seen enough.
-        io::ErrorKind::BrokenPipe => Error::from(e),
-        _ => Error::from(e).at_path(path),
-    })
-}
-
-/// The folder that a file is to lie in.
-pub(super) fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn put(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    if path.metadata().is_ok_and(|found| !found.is_file()) {
-        return write(&mut File::create(path)?);
-    }
-    let dir = folder_of(path);
-    // Opened by ourselves: the errors of `tempfile_in` name the temporary file, which nobody knows.
-    let create = |at: &Path| File::options().write(true).create_new(true).open(at);
-    let mut file = tempfile::Builder::new().prefix(".tfr-").make_in(dir, create)?;
-    write(file.as_file_mut())?;
-    file.persist(path)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,18 +204,5 @@ mod tests {
         assert_eq!(harmless(name), "a\\u{1b}]0;title\\u{7}\\r\\u{9b}2J\tä\n");
         assert_eq!(one_line(name), "a\\u{1b}]0;title\\u{7}\\r\\u{9b}2J\\tä\\n");
         assert!(matches!(harmless("plain\n"), Cow::Borrowed(_)));
-    }
-
-    #[test]
-    fn errors_name_the_target_and_not_the_temporary_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("no/such/file");
-        let said = write_whole(&path, |_| Ok(())).unwrap_err().to_string();
-        assert!(said.starts_with(&format!("{}: ", path.display())) && !said.contains(".tfr-"), "{said}");
-        let path = dir.path().join("file");
-        write_whole(&path, |file| file.write_all(b"whole")).unwrap();
-        assert!(write_whole(&path, |_| Err(io::Error::other("full"))).is_err());
-        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left");
     }
 }

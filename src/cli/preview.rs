@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use serde_json::json;
 use tfrkit::Job;
-use tfrkit::image::encode_png;
 use tfrkit::inspect::{PreviewOptions, preview};
 
+use super::apply::Picture;
 use super::args::{ModeArg, PipelineArgs, SetArgs};
-use super::output::{Output, refuse_input, shown, write_whole};
+use super::out::{ForceArg, OutFile, kind_of};
+use super::output::{Output, shown};
 use super::{Done, GOOD, interrupt};
 
 /// Draw originals beside what a pipeline makes of them, with what was drawn for each
@@ -38,16 +39,19 @@ pub(super) struct Args {
     /// The seed of the augmentation; the versions are those of epochs 0, 1, ...
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// The sheet to write
-    #[arg(short, long, value_name = "SHEET.png")]
+    /// The sheet to write, a PNG or a JPEG as its name says
+    #[arg(short, long, value_name = "SHEET.png|.jpg")]
     output: PathBuf,
+    #[command(flatten)]
+    force: ForceArg,
 }
 
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
     let start = Instant::now();
     let set = args.set.resolve()?;
-    refuse_input(&set.shards, &args.output)?;
+    let file = OutFile::new(&args.output, args.force.force, &set.shards)?;
+    let kind = kind_of(&args.output, &Picture::KINDS)?;
     let options = PreviewOptions {
         samples: args.samples,
         versions: args.versions,
@@ -57,12 +61,12 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         cell: args.cell,
     };
     let sheet = preview(&set, &args.pipeline.read()?, &options, &job)?;
-    let png = encode_png(&sheet)?;
-    write_whole(&args.output, |file| file.write_all(&png))?;
+    let bytes = kind.encode(&sheet)?;
+    file.write(|file| file.write_all(&bytes))?;
     let shape = [sheet.shape().height, sheet.shape().width];
     let result = json!({"output": shown(&args.output), "shape": shape, "seconds": start.elapsed().as_secs_f64()});
     output.result(&result, |text| {
-        writeln!(text, "{} x {} pixels written to {}", shape[1], shape[0], args.output.display())
+        writeln!(text, "{} x {} pixels (height x width) written to {}", shape[0], shape[1], args.output.display())
     })?;
     Ok(GOOD)
 }

@@ -9,7 +9,8 @@ use tfrkit::record::Compression;
 use tfrkit::{Job, Result};
 
 use super::args::is_stdin;
-use super::output::{Output, count, human_bytes, with_bar};
+use super::output::{Output, count, human_bytes};
+use super::progress::with_bar;
 use super::{BAD_DATA, Done, GOOD, interrupt};
 
 /// Save the whole records of damaged shards into new ones

@@ -1,7 +1,7 @@
 //! `tfr report`.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 use tfrkit::dataset::resolve;
@@ -9,7 +9,9 @@ use tfrkit::inspect::{ReportOptions, report};
 use tfrkit::{Error, ErrorKind, Job};
 
 use super::args::is_stdin;
-use super::output::{Output, count, folder_of, human_bytes, refuse_input, shown, with_bar, write_whole};
+use super::out::{ForceArg, OutFile, kind_of};
+use super::output::{Output, count, human_bytes, shown};
+use super::progress::with_bar;
 use super::{Done, GOOD, interrupt};
 
 /// Write a page on what shards hold: classes, images, samples, findings, duplicates
@@ -24,6 +26,8 @@ pub(super) struct Args {
     /// The page to write
     #[arg(short, long, value_name = "REPORT.html")]
     output: PathBuf,
+    #[command(flatten)]
+    force: ForceArg,
     /// How many images of each class are shown, up to 24
     #[arg(long, value_name = "N", default_value_t = 4)]
     samples: usize,
@@ -40,7 +44,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
-    check(args)?;
+    if is_stdin(&args.paths) {
+        let detail = "a report reads shards twice, which a stream cannot be".to_owned();
+        return Err(Error::new(ErrorKind::Usage { detail, hint: Some("name files".to_owned()) }));
+    }
     let options = ReportOptions {
         samples: args.samples,
         images: !args.no_images,
@@ -48,9 +55,10 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         title: args.title.clone(),
     };
     let sets = resolve(&args.paths)?;
-    refuse_input(sets.sets.iter().flat_map(|set| &set.shards), &args.output)?;
+    let file = OutFile::new(&args.output, args.force.force, sets.sets.iter().flat_map(|set| &set.shards))?;
+    kind_of(&args.output, &[("html", ()), ("htm", ())])?;
     let made = with_bar(output, "reading", job, |job| report(&sets, &options, job))?;
-    write_whole(&args.output, |file| file.write_all(made.page.as_bytes()))?;
+    file.write(|file| file.write_all(made.page.as_bytes()))?;
     let result = json!({
         "path": shown(&args.output),
         "records": made.records,
@@ -62,23 +70,4 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         writeln!(out, "{}: {records}, {findings}, a page of {}", args.output.display(), human_bytes(made.bytes))
     })?;
     Ok(GOOD)
-}
-
-/// What would be found out only when the work is done.
-fn check(args: &Args) -> Result<(), Error> {
-    let wrong = |detail: String, hint: &str| Err(Error::new(ErrorKind::Usage { detail, hint: Some(hint.to_owned()) }));
-    if is_stdin(&args.paths) {
-        return wrong("a report reads shards twice, which a stream cannot be".to_owned(), "name files");
-    }
-    if args.output == Path::new("-") {
-        return wrong("a page is written to a file, not to stdout".to_owned(), "name it: -o report.html");
-    }
-    if args.output.is_dir() {
-        return wrong(format!("{} is a directory", shown(&args.output)), "name the file that the page is to be");
-    }
-    let folder = folder_of(&args.output);
-    if !folder.is_dir() {
-        return wrong(format!("there is no directory {} to write to", folder.display()), "make it first");
-    }
-    Ok(())
 }

@@ -9,7 +9,8 @@ use tfrkit::record::Compression;
 use tfrkit::{Job, Result};
 
 use super::args::{ExistingArgs, ShardArgs, Split, SplitParser};
-use super::output::{Output, count, human_bytes, shown, with_bar};
+use super::output::{Output, count, human_bytes, shown};
+use super::progress::with_bar;
 use super::{Done, GOOD, interrupt};
 
 /// Write shards anew: merged, split, shuffled, filtered, in other numbers, sizes and compressions

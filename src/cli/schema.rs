@@ -1,15 +1,17 @@
 //! `tfr schema`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use tfrkit::Job;
 use tfrkit::dataset::{ShardSet, resolve};
 use tfrkit::inspect::{StatsOptions, stats, stats_stream};
+use tfrkit::{Error, ErrorKind, Job};
 
 use super::args::is_stdin;
-use super::output::{Output, refuse_input, with_bar, write_whole};
+use super::out::{ForceArg, OutFile};
+use super::output::{Output, shown};
+use super::progress::with_bar;
 use super::{Done, GOOD, interrupt};
 
 /// Infer the schema that all records follow: features, kinds, shapes, domains; `tfr validate --schema` takes it
@@ -21,15 +23,18 @@ pub(super) struct Args {
     /// This set only, where there are several; else all records are taken together
     #[arg(long, value_name = "NAME")]
     set: Option<String>,
-    /// JSON, TFDV's schema.pbtxt, features for tf.io.parse_example, or columns for ExampleParser
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    format: Format,
+    /// JSON, TFDV's schema.pbtxt, features for tf.io.parse_example, or columns for ExampleParser [default: what the name
+    /// that -o gives says (.json, .pbtxt, .py, .rs), or else json]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// Write to a file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArg,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     Json,
     Pbtxt,
@@ -37,18 +42,44 @@ enum Format {
     Rust,
 }
 
+impl Format {
+    /// The format that a file's name says.
+    fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "json" => Some(Format::Json),
+            "pbtxt" => Some(Format::Pbtxt),
+            "py" => Some(Format::Python),
+            "rs" => Some(Format::Rust),
+            _ => None,
+        }
+    }
+
+    /// The format to write: the one asked for, which the file's name must not contradict, or that of the name.
+    fn chosen(args: &Args) -> tfrkit::Result<Self> {
+        let named = args.output.as_deref().and_then(Format::of);
+        match (args.format, named, &args.output) {
+            (Some(asked), Some(named), Some(path)) if asked != named => {
+                let asked = asked.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
+                Err(Error::new(ErrorKind::Usage {
+                    detail: format!("the name {} says another format than --format {asked}", shown(path)),
+                    hint: Some("leave --format out, or give -o another name".to_owned()),
+                }))
+            }
+            (asked, named, _) => Ok(asked.or(named).unwrap_or(Format::Json)),
+        }
+    }
+}
+
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
     let options = StatsOptions::default();
-    let found = with_bar(output, "reading", job, |job| match is_stdin(&args.paths) {
-        true => stats_stream(Box::new(io::stdin()), &options, job),
-        false => {
-            let set = shards(args)?;
-            if let Some(out) = &args.output {
-                refuse_input(&set.shards, out)?;
-            }
-            stats(&set, &options, job)
-        }
+    let format = Format::chosen(args)?;
+    let set = if is_stdin(&args.paths) { None } else { Some(shards(args)?) };
+    let inputs = || set.iter().flat_map(|set| &set.shards);
+    let file = args.output.as_deref().map(|out| OutFile::new(out, args.force.force, inputs())).transpose()?;
+    let found = with_bar(output, "reading", job, |job| match &set {
+        None => stats_stream(Box::new(io::stdin()), &options, job),
+        Some(set) => stats(set, &options, job),
     })?;
     if found.unreadable > 0 {
         output.warning(format_args!("records that are no such message, and left out: {}", found.unreadable));
@@ -60,14 +91,14 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         }
     }
     let schema = found.schema()?;
-    let text = match args.format {
+    let text = match format {
         Format::Json => schema.to_json(),
         Format::Pbtxt => schema.to_pbtxt(),
         Format::Python => schema.to_python(),
         Format::Rust => schema.to_rust(),
     };
-    match &args.output {
-        Some(path) => write_whole(path, |file| file.write_all(text.as_bytes()))?,
+    match &file {
+        Some(file) => file.write(|file| file.write_all(text.as_bytes()))?,
         None => {
             let mut out = io::stdout().lock();
             out.write_all(text.as_bytes())?;

@@ -11,7 +11,8 @@ use tfrkit::inspect::{
 use tfrkit::{Error, ErrorKind, Job, Result};
 
 use super::args::is_stdin;
-use super::output::{Output, count, human_bytes, table, with_bar};
+use super::output::{Output, count, human_bytes, table};
+use super::progress::with_bar;
 use super::{BAD_DATA, Done, GOOD, interrupt};
 
 /// How many classes are drawn in text; JSON has all.

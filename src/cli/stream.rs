@@ -7,17 +7,16 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use tfrkit::example::{Column, Values};
-use tfrkit::pipeline::{
-    Batch, BatchDigest, Counters, Loader, LoaderOptions, LoaderState, OnError, Pixels, Skipped, Stage, Waited,
-};
+use tfrkit::pipeline::{BatchDigest, Counters, Loader, LoaderOptions, LoaderState, OnError, Skipped, Stage, Waited};
 use tfrkit::{Error, ErrorKind, Result};
 
 use super::args::{GlobalArgs, ModeArg, PipelineArgs, SelectArgs, SetArgs, parse_share};
 use super::convert::OnErrorArg;
 use super::live::{self, Live};
-use super::output::{Output, count, human_bytes, shown, write_whole};
-use super::{BAD_DATA, Done, GOOD, interrupt, npy};
+use super::out::write_whole;
+use super::output::{Output, count, human_bytes, shown};
+use super::save::Saver;
+use super::{BAD_DATA, Done, GOOD, interrupt};
 
 /// Ctrl-C is looked for this often.
 const POLL: Duration = Duration::from_millis(50);
@@ -57,13 +56,15 @@ pub(super) struct Args {
     /// Among how many processes the samples are shared
     #[arg(long, value_name = "W", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     world: u64,
-    /// Print the SHA-256 of all samples in order
+    /// Print the SHA-256 of all samples in order. One thread hashes every pixel, at 1 to 2 GB/s, which slows the stream:
+    /// leave it out to measure the rate
     #[arg(long)]
     digest: bool,
     /// Play a consumer that works MS milliseconds on each batch, and tell how long it stands idle
     #[arg(long, value_name = "MS", default_value_t = 0)]
     step_ms: u64,
-    /// Write each batch as arrays into DIR, numbered from the first of the first epoch
+    /// Write all that each batch holds as arrays into DIR, numbered from the first of the first epoch: images, labels,
+    /// columns by name, and records as bytes with row_splits
     #[arg(long, value_name = "DIR")]
     save_npy: Option<PathBuf>,
     /// Go on where another run saved its state
@@ -98,6 +99,8 @@ struct Summary {
     epochs: Vec<EpochTime>,
     step_ms: u64,
     digest: Option<String>,
+    /// Of `seconds`, what the hashing took.
+    digest_seconds: f64,
     counters: Counters,
     /// Records left out of the batches that were given.
     skipped: Vec<Skipped>,
@@ -128,16 +131,14 @@ pub(super) fn run(args: &Args, global: &GlobalArgs, output: &Output) -> Done {
         resume: args.state.as_deref().map(read_state).transpose()?,
         ..Default::default()
     };
-    if let Some(dir) = &args.save_npy {
-        std::fs::create_dir_all(dir).map_err(|e| Error::from(e).at_path(dir))?;
-    }
+    let saver = args.save_npy.as_deref().map(|dir| Saver::new(dir, &pipeline)).transpose()?;
     let begin = options.resume.as_ref().map_or((0, 0), |state| (state.epoch, state.step));
     let mut loader = Loader::open_mix(&sets, &pipeline, options)?;
     let live = Live::new(output, batches_left(&loader, args, begin));
     // From here on there are files that are to be whole.
     let stop = interrupt::flag();
     at_once.store(false, Ordering::Relaxed);
-    let summary = consume(&mut loader, args, live, &stop)?;
+    let summary = consume(&mut loader, args, saver.as_ref(), live, &stop)?;
     if let Some(path) = &args.save_state {
         let text = loader.state()?.to_json();
         write_whole(path, |file| writeln!(file, "{text}"))?;
@@ -154,7 +155,13 @@ fn read_state(path: &Path) -> Result<LoaderState> {
     LoaderState::from_json(&text).map_err(|e| e.at_path(path))
 }
 
-fn consume(loader: &mut Loader, args: &Args, mut live: Live, stop: &AtomicBool) -> Result<Summary> {
+fn consume(
+    loader: &mut Loader,
+    args: &Args,
+    saver: Option<&Saver>,
+    mut live: Live,
+    stop: &AtomicBool,
+) -> Result<Summary> {
     let start = Instant::now();
     let mut digest = args.digest.then(BatchDigest::default);
     let mut summary = Summary::default();
@@ -174,10 +181,12 @@ fn consume(loader: &mut Loader, args: &Args, mut live: Live, stop: &AtomicBool) 
         let images = batch.valid().iter().filter(|valid| **valid).count() as u64;
         summary.images += images;
         if let Some(digest) = &mut digest {
+            let start = Instant::now();
             digest.update(&batch);
+            summary.digest_seconds += start.elapsed().as_secs_f64();
         }
-        if let Some(dir) = &args.save_npy {
-            save(dir, batch.epoch() * loader.steps_per_epoch() + batch.step(), &batch)?;
+        if let Some(saver) = saver {
+            saver.save(batch.epoch() * loader.steps_per_epoch() + batch.step(), &batch)?;
         }
         summary.batches += 1;
         work(Duration::from_millis(args.step_ms), stop);
@@ -212,38 +221,6 @@ fn work(time: Duration, stop: &AtomicBool) {
     {
         std::thread::sleep(left.min(POLL));
     }
-}
-
-fn save(dir: &Path, number: u64, batch: &Batch) -> Result<()> {
-    let file = |what: &str| dir.join(format!("batch-{number:06}.{what}.npy"));
-    match batch.pixels() {
-        Pixels::F32([]) => {}
-        Pixels::F32(pixels) => npy::write(&file("images"), &batch.shape(), [pixels])?,
-        Pixels::U8(pixels) => npy::write(&file("images"), &batch.shape(), [pixels])?,
-    }
-    match batch.soft_labels() {
-        None => npy::write(&file("labels"), &[batch.len()], [batch.labels()])?,
-        Some(soft) => npy::write(&file("labels"), &[batch.len(), soft.len() / batch.len()], [soft])?,
-    }
-    for column in batch.columns() {
-        // A name is no path.
-        let name = column.name.replace(['/', '\\'], "_");
-        match &column.values {
-            Values::Int64(values) => npy::write(&file(&name), &array_shape(column), [&values[..]])?,
-            Values::Float(values) => npy::write(&file(&name), &array_shape(column), [&values[..]])?,
-            Values::Bytes(values) => npy::write_strings(&file(&name), &array_shape(column), values)?,
-        }
-        if !column.row_splits.is_empty() {
-            let splits: Vec<i64> = column.row_splits.iter().map(|n| *n as i64).collect();
-            npy::write(&file(&format!("{name}.row_splits")), &[splits.len()], [&splits[..]])?;
-        }
-    }
-    Ok(())
-}
-
-/// The axes of a column's values.
-fn array_shape(column: &Column) -> Vec<usize> {
-    if column.row_splits.is_empty() { column.shape.clone() } else { vec![column.values.len()] }
 }
 
 impl Summary {
@@ -291,6 +268,7 @@ impl Summary {
             "cache_hits": self.counters.cache_hits,
             "cache_misses": self.counters.cache_misses,
             "digest": self.digest,
+            "digest_seconds": self.digest.as_ref().map(|_| self.digest_seconds),
             "workers": self.counters.workers,
             "workers_busy": self.workers_busy(),
             "consumer_wait": self.consumer_wait(),
@@ -326,7 +304,9 @@ fn print(summary: &Summary, output: &Output) -> Result<()> {
             writeln!(out, "a device of {step} ms a step would have stood idle {:.1} % of the time", 100.0 * idle)?;
         }
         if let Some(digest) = &summary.digest {
+            let share = 100.0 * summary.digest_seconds / summary.seconds.max(1e-9);
             writeln!(out, "digest: {digest}")?;
+            writeln!(out, "its hashing took {share:.0} % of the time; without --digest the stream is faster")?;
         }
         if !summary.skipped.is_empty() {
             writeln!(out, "{} left out", count(summary.skipped.len() as u64, "record"))?;

@@ -9,7 +9,8 @@ use tfrkit::example::Schema;
 use tfrkit::inspect::{Report, ValidateOptions, validate, validate_stream};
 
 use super::args::is_stdin;
-use super::output::{Output, count, human_bytes, with_bar};
+use super::output::{Output, count, human_bytes};
+use super::progress::with_bar;
 use super::{BAD_DATA, Done, GOOD, interrupt};
 
 /// Check shards: checksums, messages, kinds, counts; on request images and duplicates

@@ -245,6 +245,24 @@ impl Pipeline {
         Ok(flow.size.map(|(height, width)| Shape::new(height, width, flow.channels)))
     }
 
+    /// The op of a mode's list after which values are no levels of 0 to 255 any more, such as normalize; `None` where the
+    /// results are levels, to be seen as a picture.
+    ///
+    /// # Errors
+    /// A usage error where the list cannot be run.
+    pub fn range_ended_by(&self, mode: Mode) -> Result<Option<&'static str>> {
+        Ok(self.flow(mode)?.ended_by)
+    }
+
+    /// The pipeline without the ops that take values out of the range of levels, such as normalize: what its results look
+    /// like.
+    pub fn in_levels(&self) -> Pipeline {
+        let levels = |ops: &Option<Vec<OpSpec>>| {
+            ops.as_ref().map(|ops| ops.iter().filter(|spec| !spec.op.ends_range()).cloned().collect())
+        };
+        Pipeline { train: levels(&self.train), eval: levels(&self.eval), ..self.clone() }
+    }
+
     /// The number of classes of the soft labels that the op list of a mode makes, by mixup or cutmix.
     pub fn soft_classes(&self, mode: Mode) -> Result<Option<usize>> {
         Ok(self.flow(mode)?.classes)

@@ -16,7 +16,8 @@ use tfrkit::pipeline::{Loader, LoaderOptions, PRESETS, Pipeline};
 use tfrkit::{Error, ErrorKind, Job, Result};
 
 use self::scenes::Class;
-use super::output::{Output, count, human_bytes, shown, write_whole};
+use super::out::write_whole;
+use super::output::{Output, count, human_bytes, shown};
 use super::{Done, GOOD, interrupt};
 
 /// Pictures of each class.

@@ -10,7 +10,7 @@ use crate::error::{Error, Location, Result};
 use crate::example::ExampleView;
 use crate::image::{ImageBuf, Shape};
 use crate::job::Job;
-use crate::pipeline::{BatchKey, Draw, Executor, Layout, MixBatch, Mixer, Mode, OpSpec, Pipeline, SampleKey, Samples};
+use crate::pipeline::{BatchKey, Draw, Executor, Layout, MixBatch, Mixer, Mode, Pipeline, SampleKey, Samples};
 pub(super) use sheet::Fitter;
 use sheet::{Cell, Sheet};
 
@@ -215,10 +215,7 @@ fn columns(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Vec<Column>>
         return Ok((0..).zip(steps).map(column).collect());
     }
     // What ends the range is left out: the sheet shows levels.
-    let levels = |ops: &Option<Vec<OpSpec>>| {
-        ops.as_ref().map(|ops| ops.iter().filter(|spec| !spec.op.ends_range()).cloned().collect())
-    };
-    let shown = Pipeline { train: levels(&pipeline.train), eval: levels(&pipeline.eval), ..pipeline.clone() };
+    let shown = pipeline.in_levels();
     let versions = if options.mode == Mode::Eval { 1 } else { options.versions as u32 };
     let title = |epoch| if options.mode == Mode::Eval { "evaluation".to_owned() } else { format!("epoch {epoch}") };
     Ok((0..versions).map(|epoch| Column { title: title(epoch), pipeline: shown.clone(), epoch }).collect())

@@ -36,7 +36,7 @@ pub(in crate::pipeline) struct Flow {
     pub(in crate::pipeline) channels: usize,
     is_f32: bool,
     /// The op that has ended the range of levels.
-    ended_by: Option<&'static str>,
+    pub(in crate::pipeline) ended_by: Option<&'static str>,
     /// The op across the batch that has begun the end of the list.
     batch_op: Option<&'static str>,
     /// The number of classes of the soft labels, where an op makes them.
