@@ -28,7 +28,7 @@ impl Saver {
         };
         let mut files: BTreeMap<String, &str> = own.iter().map(|name| ((*name).to_owned(), "")).collect();
         for column in &pipeline.columns {
-            for part in ["", ".row_splits"] {
+            for part in ["", ".row_splits", ".step_splits", ".lengths"] {
                 let file = file_name(&column.name) + part;
                 if let Some(other) = files.insert(file.clone(), &column.name) {
                     let other =
@@ -84,9 +84,11 @@ fn save_column(file: &impl Fn(&str) -> PathBuf, column: &Column) -> Result<()> {
         Values::Float(values) => npy::write(&file(&name), &shape, values)?,
         Values::Bytes(values) => npy::write_strings(&file(&name), &shape, values)?,
     }
-    if is_ragged {
-        let splits: Vec<i64> = column.row_splits.iter().map(|n| *n as i64).collect();
-        npy::write(&file(&format!("{name}.row_splits")), &[splits.len()], &splits)?;
+    let beside =
+        [("row_splits", &column.row_splits), ("step_splits", &column.step_splits), ("lengths", &column.lengths)];
+    for (what, numbers) in beside.into_iter().filter(|(_, numbers)| !numbers.is_empty()) {
+        let numbers: Vec<i64> = numbers.iter().map(|n| *n as i64).collect();
+        npy::write(&file(&format!("{name}.{what}")), &[numbers.len()], &numbers)?;
     }
     Ok(())
 }

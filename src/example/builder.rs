@@ -29,8 +29,9 @@ pub struct ExampleBuilder<'a> {
     features: BTreeMap<Cow<'a, str>, List<'a>>,
 }
 
+/// The values of a feature.
 #[derive(Debug, Clone)]
-enum List<'a> {
+pub(super) enum List<'a> {
     Bytes(Vec<Cow<'a, [u8]>>),
     Float(Vec<f32>),
     Int64(Vec<i64>),
@@ -87,11 +88,7 @@ impl<'a> ExampleBuilder<'a> {
 
     /// Sets a feature to values of whatever kind they have.
     pub fn values(self, key: impl Into<Cow<'a, str>>, values: &'a Values) -> Self {
-        match values {
-            Values::Bytes(values) => self.bytes_list(key, values.iter()),
-            Values::Float(values) => self.floats(key, values.iter().copied()),
-            Values::Int64(values) => self.int64s(key, values.iter().copied()),
-        }
+        self.set(key, List::from(values))
     }
 
     fn set(mut self, key: impl Into<Cow<'a, str>>, list: List<'a>) -> Self {
@@ -127,11 +124,7 @@ struct Sizes {
 
 impl Sizes {
     fn of(key: &str, list: &List<'_>) -> Self {
-        let (packed, list) = match list {
-            List::Bytes(values) => (0, values.iter().map(|v| delimited_len(v.len())).sum()),
-            List::Float(values) => packed_sizes(values.len() * 4),
-            List::Int64(values) => packed_sizes(values.iter().map(|&v| varint_len(v as u64)).sum()),
-        };
+        let (packed, list) = list.sizes();
         let feature = delimited_len(list);
         Sizes { packed, list, feature, entry: delimited_len(key.len()) + delimited_len(feature) }
     }
@@ -141,7 +134,38 @@ fn packed_sizes(packed: usize) -> (usize, usize) {
     (packed, if packed == 0 { 0 } else { delimited_len(packed) })
 }
 
+impl<'a> From<&'a Values> for List<'a> {
+    fn from(values: &'a Values) -> Self {
+        match values {
+            Values::Bytes(values) => List::Bytes(values.iter().map(Into::into).collect()),
+            Values::Float(values) => List::Float(values.clone()),
+            Values::Int64(values) => List::Int64(values.clone()),
+        }
+    }
+}
+
 impl List<'_> {
+    /// The length of the packed values, and of the list.
+    fn sizes(&self) -> (usize, usize) {
+        match self {
+            List::Bytes(values) => (0, values.iter().map(|v| delimited_len(v.len())).sum()),
+            List::Float(values) => packed_sizes(values.len() * 4),
+            List::Int64(values) => packed_sizes(values.iter().map(|&v| varint_len(v as u64)).sum()),
+        }
+    }
+
+    /// The length of the serialised feature.
+    pub(super) fn feature_len(&self) -> usize {
+        delimited_len(self.sizes().1)
+    }
+
+    /// Appends the serialised feature.
+    pub(super) fn put_feature(&self, out: &mut Vec<u8>) {
+        let (packed, list) = self.sizes();
+        put_delimiter(out, self.field(), list);
+        self.put(out, packed);
+    }
+
     fn field(&self) -> u8 {
         match self {
             List::Bytes(_) => 1,

@@ -1,5 +1,5 @@
-//! `tf.train.Example` and `tf.train.SequenceExample`: the generated types, a view that copies nothing, a builder that
-//! gives equal bytes for equal input, columns of features, JSON, schemas.
+//! `tf.train.Example` and `tf.train.SequenceExample`: the generated types, views that copy nothing, builders that give
+//! equal bytes for equal input, columns of features, JSON, schemas.
 
 mod base64;
 mod builder;
@@ -8,6 +8,7 @@ mod filter;
 mod json;
 mod rewrite;
 mod schema;
+mod sequence;
 mod values;
 mod view;
 mod wire;
@@ -29,5 +30,6 @@ pub(crate) use json::hex;
 pub use proto::{Example, SequenceExample};
 pub(crate) use rewrite::Rewrite;
 pub use schema::{FeatureSchema, Schema, SchemaMessage};
+pub use sequence::{FeatureListView, SequenceEntry, SequenceExampleBuilder, SequenceExampleView};
 pub use values::{ByteStrings, Values};
 pub use view::{ExampleView, FeatureView, Kind};

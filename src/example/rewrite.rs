@@ -1,15 +1,17 @@
-//! Serialised Examples with features left out or renamed, all others as they are.
+//! Serialised Examples and SequenceExamples with features left out or renamed, all others as they are.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::builder::{delimited_len, put_delimiter};
+use super::proto;
+use super::sequence::each_list;
 use super::view::{FeatureView, map_entry, message};
 use super::wire::Fields;
 use crate::error::{Error, Result};
 
-/// Which features of a record stay, and how they are called then.
+/// Which features of a record stay, and how they are called then. A name is that of a feature and of a feature list alike.
 #[derive(Debug, Default)]
 pub(crate) struct Rewrite {
     rules: BTreeMap<String, Rule>,
@@ -33,8 +35,8 @@ struct Rule {
     seen: AtomicBool,
 }
 
-/// Serialised features by name.
-type Features<'a> = BTreeMap<&'a str, Cow<'a, [u8]>>;
+/// Serialised features, or feature lists, by name.
+type Entries<'a> = BTreeMap<&'a str, Cow<'a, [u8]>>;
 
 impl Rewrite {
     /// Drops the features `drop`, or all but `keep` where that names any, and renames those left; `None` where there is
@@ -88,10 +90,10 @@ impl Rewrite {
         self.rules.get(name).map_or(self.others == Others::Stay, |rule| rule.to.is_some())
     }
 
-    /// The rules as text: equal text, equal outcome.
+    /// The rules as text: equal text, equal outcome. The number is that of what rules mean.
     pub(crate) fn text(&self) -> String {
         let rules: Vec<_> = self.rules.iter().map(|(name, rule)| (name, &rule.to)).collect();
-        format!("{rules:?} {:?}", self.others)
+        format!("2 {rules:?} {:?}", self.others)
     }
 
     /// The names that no record had so far.
@@ -99,16 +101,35 @@ impl Rewrite {
         self.rules.iter().filter(|(_, rule)| !rule.seen.load(Ordering::Relaxed)).map(|(name, _)| name.as_str())
     }
 
-    /// Writes the Example `payload` anew into `out`, its features sorted by name and their values as they are. `false`,
-    /// and nothing written, where every feature stays under its name.
+    /// Writes the message `payload` again into `out`, its features and feature lists sorted by name and their values as
+    /// they are. `false`, and nothing written, where everything stays under its name.
+    ///
+    /// What is neither features nor feature lists stays too, unless features were named to be kept.
     ///
     /// # Errors
-    /// What is no Example; a feature renamed to one that the record has.
+    /// What is no message of the two; a feature renamed to one that the record has.
     pub(crate) fn apply(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<bool> {
-        let (features, others) = read(payload)?;
-        let mut kept = Features::new();
-        let mut changed = false;
-        for (name, feature) in features {
+        let Parts { features, lists, mut others } = Parts::read(payload)?;
+        let mut changed = self.others == Others::Go && !others.is_empty();
+        if changed {
+            others.clear();
+        }
+        let features = self.rename(features, &mut changed)?;
+        let lists = lists.map(|lists| self.rename(lists, &mut changed)).transpose()?;
+        if changed {
+            out.clear();
+            write(1, &features, out);
+            if let Some(lists) = lists {
+                write(2, &lists, out);
+            }
+            out.extend_from_slice(&others);
+        }
+        Ok(changed)
+    }
+
+    fn rename<'a>(&'a self, entries: Entries<'a>, changed: &mut bool) -> Result<Entries<'a>> {
+        let mut kept = Entries::new();
+        for (name, value) in entries {
             let to = match self.rules.get(name) {
                 Some(rule) => {
                     rule.seen.store(true, Ordering::Relaxed);
@@ -116,60 +137,87 @@ impl Rewrite {
                 }
                 None => (self.others == Others::Stay).then_some(name),
             };
-            changed |= to != Some(name);
+            *changed |= to != Some(name);
             if let Some(to) = to
-                && kept.insert(to, feature).is_some()
+                && kept.insert(to, value).is_some()
             {
                 return Err(Error::schema(to, "is there already, and another is to get its name"));
             }
         }
-        if changed {
-            out.clear();
-            write(&kept, out);
-            out.extend_from_slice(&others);
-        }
-        Ok(changed)
+        Ok(kept)
     }
 }
 
-/// The features of an Example, serialised, and what else the message holds. Of a name that comes twice, the last counts.
-fn read(payload: &[u8]) -> Result<(Features<'_>, Vec<u8>)> {
-    let (mut features, mut others) = (Features::new(), Vec::new());
-    let mut example = Fields(payload);
-    loop {
-        let before = example.0;
-        let Some((number, value)) = example.next()? else { return Ok((features, others)) };
-        let Some(map) = message(1, number, value)? else {
-            others.extend_from_slice(&before[..before.len() - example.0.len()]);
-            continue;
-        };
-        let mut map = Fields(map);
-        while let Some((number, value)) = map.next()? {
+/// What a message holds. Of a name that comes twice, the last counts.
+#[derive(Default)]
+struct Parts<'a> {
+    features: Entries<'a>,
+    /// `None` where the message has no field for them, as an Example.
+    lists: Option<Entries<'a>>,
+    /// Other fields, as they are.
+    others: Vec<u8>,
+}
+
+impl<'a> Parts<'a> {
+    fn read(payload: &'a [u8]) -> Result<Self> {
+        let mut parts = Parts::default();
+        let mut fields = Fields(payload);
+        loop {
+            let before = fields.0;
+            let Some((number, value)) = fields.next()? else { return Ok(parts) };
+            if let Some(features) = message(1, number, value)? {
+                parts.read_features(features)?;
+            } else if let Some(lists) = message(2, number, value)? {
+                parts.read_lists(lists)?;
+            } else {
+                parts.others.extend_from_slice(&before[..before.len() - fields.0.len()]);
+            }
+        }
+    }
+
+    fn read_features(&mut self, features: &'a [u8]) -> Result<()> {
+        let mut features = Fields(features);
+        while let Some((number, value)) = features.next()? {
             let Some(entry) = message(1, number, value)? else { continue };
-            let (name, feature) = map_entry(entry)?;
+            let (name, feature) = map_entry::<proto::Feature>(entry)?;
             FeatureView::parse(name, feature.clone())?;
-            features.insert(name, feature);
+            self.features.insert(name, feature);
         }
+        Ok(())
+    }
+
+    fn read_lists(&mut self, lists: &'a [u8]) -> Result<()> {
+        let known = self.lists.get_or_insert_default();
+        let mut read = Ok(());
+        each_list(lists, |list| {
+            // A list that cannot be read is not copied on in silence.
+            if let Err(e) = list.steps().try_for_each(|step| step.map(drop)) {
+                read = Err(e);
+            }
+            known.insert(list.key(), list.list);
+        })?;
+        read
     }
 }
 
-fn write(features: &Features<'_>, out: &mut Vec<u8>) {
-    let entry_len = |name: &str, feature: &[u8]| delimited_len(name.len()) + delimited_len(feature.len());
-    let len = features.iter().map(|(name, feature)| delimited_len(entry_len(name, feature))).sum();
-    put_delimiter(out, 1, len);
-    for (name, feature) in features {
-        put_delimiter(out, 1, entry_len(name, feature));
+/// Writes a map of messages as the field `number`.
+fn write(number: u8, entries: &Entries<'_>, out: &mut Vec<u8>) {
+    let entry_len = |name: &str, value: &[u8]| delimited_len(name.len()) + delimited_len(value.len());
+    let len = entries.iter().map(|(name, value)| delimited_len(entry_len(name, value))).sum();
+    put_delimiter(out, number, len);
+    for (name, value) in entries {
+        put_delimiter(out, 1, entry_len(name, value));
         put_delimiter(out, 1, name.len());
         out.extend_from_slice(name.as_bytes());
-        put_delimiter(out, 2, feature.len());
-        out.extend_from_slice(feature);
+        put_delimiter(out, 2, value.len());
+        out.extend_from_slice(value);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example::{ExampleBuilder, ExampleView};
+    use crate::example::{ExampleBuilder, ExampleView, SequenceExampleBuilder};
 
     fn strings(names: &[&str]) -> Vec<String> {
         names.iter().map(|n| (*n).to_owned()).collect()
@@ -208,12 +256,41 @@ mod tests {
         assert!(Rewrite::new(&[], &[], &[]).unwrap().is_none());
     }
 
+    fn sequence(context: ExampleBuilder<'_>, lists: &[(&str, i64)]) -> Vec<u8> {
+        let sequence = SequenceExampleBuilder::new().context(context);
+        lists.iter().fold(sequence, |sequence, &(name, n)| sequence.int64_steps(name, [[n], [n]])).encode()
+    }
+
     #[test]
-    fn other_fields_of_the_message_stay() {
-        // Field 2, as the feature lists of a SequenceExample.
-        let payload = [&abc()[..], &[0x12, 2, 0x0a, 0]].concat();
+    fn feature_lists_go_and_stay_as_features_do() {
+        let payload = sequence(ExampleBuilder::new().int64("id", 1).int64("b", 2), &[("audio", 3), ("b", 4)]);
+        let id = || ExampleBuilder::new().int64("id", 1);
+        let rewrite = |drop: &[&str], keep: &[&str], rename: &[(&str, &str)]| {
+            let rewrite = Rewrite::new(&strings(drop), &strings(keep), &renames(rename)).unwrap().unwrap();
+            rewritten(&rewrite, &payload)
+        };
+        assert_eq!(rewrite(&[], &["id"], &[]).unwrap(), sequence(id(), &[]));
+        assert_eq!(rewrite(&["b"], &[], &[]).unwrap(), sequence(id(), &[("audio", 3)]));
+        assert_eq!(rewrite(&[], &["audio"], &[]).unwrap(), sequence(ExampleBuilder::new(), &[("audio", 3)]));
+        let z = sequence(id().int64("z", 2), &[("audio", 3), ("z", 4)]);
+        assert_eq!(rewrite(&[], &[], &[("b", "z")]).unwrap(), z);
+        assert_eq!(rewrite(&["none"], &[], &[]), None);
+        let onto = Rewrite::new(&[], &[], &renames(&[("audio", "b")])).unwrap().unwrap();
+        assert_eq!(onto.apply(&payload, &mut Vec::new()).unwrap_err().kind_name(), "schema");
+        // What stands in the place of feature lists and is none is not passed on unseen.
+        for bad in [&[0x12, 1, 0xff][..], &[0x10, 1], &[0x12, 6, 0x0a, 4, 0x12, 2, 0x08, 0x80]] {
+            assert!(onto.apply(&[&abc()[..], bad].concat(), &mut Vec::new()).is_err());
+        }
+    }
+
+    #[test]
+    fn other_fields_of_the_message_stay_unless_features_are_kept() {
+        let other = [0x1a, 2, b'n', b'o'];
+        let payload = [&abc()[..], &other].concat();
         let drop = Rewrite::new(&strings(&["a", "b", "c"]), &[], &[]).unwrap().unwrap();
-        assert_eq!(rewritten(&drop, &payload).unwrap(), [0x0a, 0, 0x12, 2, 0x0a, 0]);
+        assert_eq!(rewritten(&drop, &payload).unwrap(), [&[0x0a, 0][..], &other].concat());
+        let keep = Rewrite::new(&[], &strings(&["a", "b", "c"]), &[]).unwrap().unwrap();
+        assert_eq!(rewritten(&keep, &payload).unwrap(), abc());
     }
 
     #[test]

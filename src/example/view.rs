@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use prost::Message;
+
+use super::proto;
 use super::wire::{Fields, Value, varint};
 use crate::error::{Error, Result};
 
@@ -31,7 +34,8 @@ impl Kind {
 /// A serialised `tf.train.Example`, read in place.
 ///
 /// Nothing is checked until it is asked for. Reads packed and unpacked lists; of a key that comes twice the last wins;
-/// messages that come in pieces are merged as protobuf says; unknown fields are skipped.
+/// messages that come in pieces are merged by prost; unknown fields are skipped, which feature lists are here: see
+/// [`SequenceExampleView`](super::SequenceExampleView).
 ///
 /// ```
 /// use tfrkit::example::{ExampleBuilder, ExampleView};
@@ -77,16 +81,23 @@ impl<'a> ExampleView<'a> {
         let mut example = Fields(self.0);
         while let Some((number, value)) = example.next()? {
             // `features` in several pieces: their maps merge, so walking them one after the other is the same.
-            let Some(features) = message(1, number, value)? else { continue };
-            let mut features = Fields(features);
-            while let Some((number, value)) = features.next()? {
-                let Some(entry) = message(1, number, value)? else { continue };
-                let (key, feature) = map_entry(entry)?;
-                f(key, FeatureView::parse(key, feature)?);
+            if let Some(features) = message(1, number, value)? {
+                each_feature(features, &mut f)?;
             }
         }
         Ok(())
     }
+}
+
+/// Gives every entry of serialised Features to `f`.
+pub(super) fn each_feature<'a>(features: &'a [u8], f: &mut impl FnMut(&'a str, Option<FeatureView<'a>>)) -> Result<()> {
+    let mut features = Fields(features);
+    while let Some((number, value)) = features.next()? {
+        let Some(entry) = message(1, number, value)? else { continue };
+        let (key, feature) = map_entry::<proto::Feature>(entry)?;
+        f(key, FeatureView::parse(key, feature)?);
+    }
+    Ok(())
 }
 
 /// The bytes of field `wanted`, which must be length-delimited; `None` for other fields.
@@ -98,32 +109,45 @@ pub(super) fn message(wanted: u32, number: u32, value: Value<'_>) -> Result<Opti
     }
 }
 
-/// Key and value of a map entry, in any order; the value's pieces are joined, which is how protobuf merges them.
-pub(super) fn map_entry(entry: &[u8]) -> Result<(&str, Cow<'_, [u8]>)> {
-    let (mut key, mut feature) = ("", Cow::Borrowed(&[][..]));
+/// Key and value of a map entry, in any order. The value is a message `M`; where it comes in pieces, prost merges them.
+pub(super) fn map_entry<M: Message + Default>(entry: &[u8]) -> Result<(&str, Cow<'_, [u8]>)> {
+    let (mut key, mut value) = ("", None);
     let mut fields = Fields(entry);
-    while let Some((number, value)) = fields.next()? {
+    while let Some((number, found)) = fields.next()? {
         match number {
-            1 => {
-                let bytes = message(1, number, value)?.unwrap_or_default();
-                key = std::str::from_utf8(bytes).map_err(|_| Error::proto("a feature's name is not UTF-8"))?;
-            }
-            2 => join(&mut feature, message(2, number, value)?.unwrap_or_default()),
+            1 => key = entry_key(found)?,
+            2 if value.is_none() => value = message(2, number, found)?,
+            2 => return merged_entry::<M>(entry),
             _ => {}
         }
     }
-    Ok((key, feature))
+    Ok((key, Cow::Borrowed(value.unwrap_or_default())))
 }
 
-fn join<'a>(whole: &mut Cow<'a, [u8]>, piece: &'a [u8]) {
-    if whole.is_empty() {
-        *whole = Cow::Borrowed(piece);
-    } else {
-        whole.to_mut().extend_from_slice(piece);
+fn merged_entry<M: Message + Default>(entry: &[u8]) -> Result<(&str, Cow<'_, [u8]>)> {
+    let (mut key, mut value) = ("", M::default());
+    let mut fields = Fields(entry);
+    while let Some((number, found)) = fields.next()? {
+        match number {
+            1 => key = entry_key(found)?,
+            2 => value.merge(message(2, number, found)?.unwrap_or_default()).map_err(refused)?,
+            _ => {}
+        }
     }
+    Ok((key, Cow::Owned(value.encode_to_vec())))
 }
 
-/// One feature of an [`ExampleView`]: its kind, and its values on demand.
+fn entry_key(value: Value<'_>) -> Result<&str> {
+    let bytes = message(1, 1, value)?.unwrap_or_default();
+    std::str::from_utf8(bytes).map_err(|_| Error::proto("a feature's name is not UTF-8"))
+}
+
+/// What prost says of a message that it was left to.
+fn refused(error: prost::DecodeError) -> Error {
+    Error::proto(error.to_string())
+}
+
+/// One feature of a view, or one step of a feature list: its kind, and its values on demand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeatureView<'a> {
     key: &'a str,
@@ -135,7 +159,7 @@ impl<'a> FeatureView<'a> {
     pub(super) fn parse(key: &'a str, feature: Cow<'a, [u8]>) -> Result<Option<Self>> {
         match feature {
             Cow::Borrowed(bytes) => Self::parse_slice(key, bytes),
-            // Rare: a feature whose pieces had to be joined owns its list.
+            // Rare: a feature that had to be merged owns its list.
             Cow::Owned(bytes) => Ok(Self::parse_slice(key, &bytes)?.map(|f| FeatureView {
                 key,
                 kind: f.kind,
@@ -155,16 +179,18 @@ impl<'a> FeatureView<'a> {
                 _ => continue,
             };
             let piece = message(number, number, value)?.unwrap_or_default();
-            match &mut found {
-                Some(f) if f.kind == kind => join(&mut f.list, piece),
-                // Of a oneof, the last member set wins.
-                _ => found = Some(FeatureView { key, kind, list: Cow::Borrowed(piece) }),
+            if found.is_some() {
+                // Rare: pieces of a list that merge, or of several kinds, the last of which wins; each must be whole.
+                let merged = proto::Feature::decode(feature).map_err(refused)?.encode_to_vec();
+                let found = Self::parse_slice(key, &merged)?;
+                return Ok(found.map(|f| FeatureView { key, kind: f.kind, list: Cow::Owned(f.list.into_owned()) }));
             }
+            found = Some(FeatureView { key, kind, list: Cow::Borrowed(piece) });
         }
         Ok(found)
     }
 
-    /// The feature's name.
+    /// The feature's name; of a step, that of its list.
     pub fn key(&self) -> &'a str {
         self.key
     }
@@ -262,7 +288,7 @@ impl<'a> FeatureView<'a> {
 }
 
 /// An iterator over what `next` gives, which stops after an error.
-fn until_error<T>(mut next: impl FnMut() -> Result<Option<T>>) -> impl Iterator<Item = Result<T>> {
+pub(super) fn until_error<T>(mut next: impl FnMut() -> Result<Option<T>>) -> impl Iterator<Item = Result<T>> {
     let mut done = false;
     std::iter::from_fn(move || {
         if done {
@@ -343,6 +369,25 @@ mod tests {
         let payload = example_of(&floats);
         let feature = ExampleView::new(&payload).feature("k").unwrap().unwrap();
         assert_eq!(feature.floats().unwrap().next().unwrap().unwrap(), 1.5);
+    }
+
+    /// Pieces of a list, of a feature or of an entry's value merge; each must be a message of its own. A view that joined
+    /// their bytes would read a list that is cut where no piece may end.
+    #[test]
+    fn pieces_that_are_cut_are_refused_as_prost_refuses_them() {
+        for entry in [
+            // bytes_list { 0a 03 'x' (cut) } and bytes_list { 'yy' }, together 0a 03 'xyy'.
+            &[0x0a, 1, b'k', 0x12, 9, 0x0a, 3, 0x0a, 3, b'x', 0x0a, 2, b'y', b'y'][..],
+            // The same cut between two pieces of the entry's value.
+            &[0x0a, 1, b'k', 0x12, 5, 0x0a, 5, 0x0a, 3, b'x', 0x12, 2, b'y', b'y'],
+            // A list that is cut, and then one of another kind.
+            &[0x0a, 1, b'k', 0x12, 7, 0x0a, 2, 0x0a, 3, 0x1a, 1, 0x08],
+        ] {
+            let payload = example_of(entry);
+            assert!(crate::example::Example::decode(&payload[..]).is_err(), "{entry:x?}");
+            let found = ExampleView::new(&payload).feature("k");
+            assert_eq!(found.unwrap_err().kind_name(), "proto", "{entry:x?}");
+        }
     }
 
     #[test]

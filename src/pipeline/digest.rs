@@ -7,7 +7,8 @@ use super::output::{Layout, Pixels};
 use crate::example::{Column, Values, hex};
 
 /// The SHA-256 over the valid samples in order: ordinal as u64, label as i64 (or soft labels as f32), pixels in HWC as f32 or
-/// u8, whatever the layout; then the record, and its row of each column, each behind its length as u64. All little-endian.
+/// u8, whatever the layout; then the record, and its row of each column, each behind its length as u64 (and, of `ragged_steps`, where its steps begin
+/// and end). All little-endian.
 #[derive(Debug, Clone, Default)]
 pub struct BatchDigest(Sha256);
 
@@ -48,6 +49,10 @@ impl BatchDigest {
 fn put_row(column: &Column, i: usize, bytes: &mut Vec<u8>) {
     let row = column.row(i);
     bytes.extend_from_slice(&(row.len() as u64).to_le_bytes());
+    if let (Some(steps), false) = (column.row_splits.get(i..i + 2), column.step_splits.is_empty()) {
+        let ends = &column.step_splits[steps[0]..=steps[1]];
+        bytes.extend(ends.iter().flat_map(|end| ((end - ends[0]) as u64).to_le_bytes()));
+    }
     match &column.values {
         Values::Int64(values) => bytes.extend(values[row].iter().flat_map(|v| v.to_le_bytes())),
         Values::Float(values) => bytes.extend(values[row].iter().flat_map(|v| v.to_le_bytes())),

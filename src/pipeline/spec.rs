@@ -319,12 +319,15 @@ fn column(section: &Section<'_>) -> Result<ColumnSpec> {
     let kinds = [("int64", Kind::Int64), ("float", Kind::Float), ("bytes", Kind::Bytes)];
     let kind = section.word("kind", &kinds)?.ok_or_else(|| section.missing("kind", "int64, float or bytes"))?;
     let shape = section.get::<Vec<usize>>("shape")?;
-    let words = [("fixed_len", 0), ("var_len", 1), ("ragged", 2), ("fixed_len_sequence", 3)];
+    let words =
+        [("fixed_len", 0), ("var_len", 1), ("ragged", 2), ("fixed_len_sequence", 3), ("steps", 4), ("ragged_steps", 5)];
     let layout = match (section.word("layout", &words)?.unwrap_or(0), shape) {
         (0, shape) => ColumnLayout::FixedLen { shape: shape.unwrap_or_default() },
         (3, shape) => ColumnLayout::FixedLenSequence { shape: shape.unwrap_or_default() },
+        (4, shape) => ColumnLayout::Steps { shape: shape.unwrap_or_default() },
         (_, Some(_)) => return Err(section.misfit("rows of any length have no shape", "leave shape out")),
         (1, None) => ColumnLayout::VarLen,
+        (5, None) => ColumnLayout::RaggedSteps,
         (_, None) => ColumnLayout::Ragged,
     };
     let mut spec = ColumnSpec::new(name, kind, layout);
