@@ -129,6 +129,25 @@ impl<T: Copy + Default> ImageBuf<T> {
     }
 }
 
+/// Bytes of scratch memory that are kept whatever the next image needs.
+const KEPT: usize = 16 << 20;
+
+/// Gives scratch memory that is used for image after image so many values; what is new is `value`.
+///
+/// Memory is kept, but what an outlier has left behind is given back: more than [`KEPT`] and four times what is needed.
+///
+/// # Errors
+/// [`ImageError::OutOfMemory`].
+pub(crate) fn fit<T: Clone>(buffer: &mut Vec<T>, len: usize, value: T) -> Result<()> {
+    if buffer.capacity() / 4 > len && buffer.capacity().saturating_mul(size_of::<T>()) > KEPT {
+        *buffer = Vec::new();
+    }
+    let more = len.saturating_sub(buffer.len());
+    buffer.try_reserve_exact(more).map_err(|_| ImageError::OutOfMemory { values: len })?;
+    buffer.resize(len, value);
+    Ok(())
+}
+
 /// An image of either element type.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Image {
@@ -200,6 +219,19 @@ mod tests {
         image.reshape(Shape::new(2, 2, 3)).unwrap();
         assert_eq!(image.pixels().len(), 12);
         assert_eq!(image.pixels().as_ptr(), before);
+    }
+
+    #[test]
+    fn what_an_outlier_took_is_given_back() {
+        let mut scratch = Vec::new();
+        fit(&mut scratch, KEPT + 4, 0u8).unwrap();
+        for kept in [KEPT, KEPT / 4 + 1] {
+            fit(&mut scratch, kept, 0).unwrap();
+            assert!(scratch.capacity() > KEPT && scratch.len() == kept);
+        }
+        fit(&mut scratch, KEPT / 4, 7).unwrap();
+        assert!(scratch.capacity() < KEPT && scratch == vec![7; KEPT / 4]);
+        assert!(fit(&mut scratch, isize::MAX as usize, 0).is_err());
     }
 
     #[test]

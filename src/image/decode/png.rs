@@ -5,7 +5,7 @@ use std::io::Cursor;
 use png::{BitDepth, ColorType, Transformations};
 
 use super::{Channels, DecodeOptions};
-use crate::image::buf::{ImageBuf, Shape};
+use crate::image::buf::{ImageBuf, Shape, fit};
 use crate::image::error::{ImageError, Result};
 use crate::image::probe::probe_header;
 use crate::image::sniff::Format;
@@ -44,7 +44,7 @@ pub(super) fn decode(
     if samples * sample_bytes == wanted {
         reader.next_frame(image.pixels_mut()).map_err(failed)?;
     } else {
-        scratch.resize(expected, 0);
+        fit(scratch, expected, 0)?;
         reader.next_frame(scratch).map_err(failed)?;
         if sample_bytes == 2 {
             wide_to_gray(scratch, samples, image.pixels_mut());

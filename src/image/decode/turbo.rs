@@ -10,6 +10,7 @@ use std::ptr::NonNull;
 use turbojpeg_sys as sys;
 
 use super::{Channels, Dct, DecodeOptions, Doubt, Jpeg};
+use crate::image::buf::fit;
 use crate::image::error::{ImageError, Result};
 use crate::image::jpeg::MAX_SCANS;
 use crate::image::jpeg::color::cmyk_to_rgb;
@@ -23,19 +24,18 @@ pub(super) const CRATE: (&str, &str) = ("turbojpeg-sys", "1.2.0");
 /// It takes every JPEG, and warns whenever a scan's data end before its last block.
 pub(super) const DECODES_ALL: bool = true;
 
-/// A decompression handle, replaced after an error.
+/// Makes a handle for each image.
 ///
-/// A header that fails leaves the library's handle in the middle of that header (3.1.0), so that
-/// every later image would fail too.
+/// One that is used again keeps the tables of the image before, with which it would decode a JPEG that has none of its own
+/// (Motion JPEG); and after a header that fails, it is left in the middle of that header (3.1.0).
 #[derive(Debug)]
 pub(super) struct Backend {
     dct: Dct,
-    handle: Option<Handle>,
 }
 
 impl Backend {
     pub(super) fn new(dct: Dct) -> Result<Self> {
-        Ok(Self { dct, handle: Some(Handle::new(dct)?) })
+        Handle::new(dct).map(|_| Self { dct })
     }
 
     /// Decodes into `out`, which has exactly the frame's pixels in the wanted channels.
@@ -47,22 +47,13 @@ impl Backend {
         scratch: &mut Vec<u8>,
         out: &mut [u8],
     ) -> Result<Doubt> {
-        let mut handle = match self.handle.take() {
-            Some(handle) => handle,
-            None => Handle::new(self.dct)?,
-        };
-        let doubt = handle.decode(bytes, jpeg, options, scratch, out)?;
-        self.handle = Some(handle);
-        Ok(doubt)
+        Handle::new(self.dct)?.decode(bytes, jpeg, options, scratch, out)
     }
 }
 
 /// The library's opaque struct.
 #[derive(Debug)]
 struct Handle(NonNull<std::ffi::c_void>);
-
-// SAFETY: the handle has no thread affinity, and every use of it takes `&mut self`.
-unsafe impl Send for Handle {}
 
 impl Handle {
     fn new(dct: Dct) -> Result<Self> {
@@ -124,7 +115,7 @@ impl Handle {
         if format != sys::TJPF_TJPF_CMYK {
             return self.decompress(bytes, jpeg, format, options.channels.count(), out);
         }
-        scratch.resize(jpeg.frame.width * jpeg.frame.height * 4, 0);
+        fit(scratch, jpeg.frame.width * jpeg.frame.height * 4, 0)?;
         let doubt = self.decompress(bytes, jpeg, format, 4, scratch)?;
         cmyk_to_rgb(scratch, jpeg.adobe, out);
         Ok(doubt)

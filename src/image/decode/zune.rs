@@ -6,6 +6,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::{Channels, Dct, DecodeOptions, Doubt, Jpeg};
+use crate::image::buf::fit;
 use crate::image::error::{ImageError, Result};
 use crate::image::jpeg::MAX_SCANS;
 use crate::image::jpeg::color::{ColorModel, cmyk_to_rgb, rgb_to_luma, ycck_to_cmyk};
@@ -62,7 +63,7 @@ impl Backend {
             decoder.decode_into(out).map_err(failed)?;
             return Ok(Doubt::None);
         }
-        scratch.resize(pixels * channels, 0);
+        fit(scratch, pixels * channels, 0)?;
         decoder.decode_into(scratch).map_err(failed)?;
         match output {
             ColorSpace::YCCK => {

@@ -4,19 +4,17 @@
 //! while they are in the cache. The samples of several scans are kept whole, and so are the coefficients of a progressive
 //! frame.
 
-use std::ops::Range;
-
 use arrayvec::ArrayVec;
 
 use super::blocks::{Part, Plane, Transform, mcu_row, natural_place};
 use super::color::{ColorModel, cmyk_to_rgb, interleave, rgb_to_luma, ycck_to_cmyk};
 use super::entropy::{Pace, located, scan_codes};
-use super::frame::{COMPONENTS, Frame, Scan};
+use super::frame::{COMPONENTS, Frame, Scan, no_fraction};
 use super::huffman::{Fault, Tables};
 use super::idct::COEFFICIENTS;
 use super::progressive::{self, Coded};
 use super::window::{Extent, Way, Window};
-use crate::image::buf::{ImageBuf, Shape};
+use crate::image::buf::{ImageBuf, Shape, fit};
 use crate::image::error::{ImageError, Result};
 use crate::image::ops::Rect;
 use crate::image::probe::Limits;
@@ -79,19 +77,8 @@ pub(crate) fn check(frame: &Frame, gray: bool, limits: &Limits) -> Result<usize>
 }
 
 impl Target<'_> {
-    /// To be called before the first scan, with the range of its data.
-    pub(super) fn start(
-        &mut self,
-        frame: &Frame,
-        scan: &Scan,
-        data: Range<usize>,
-        model: ColorModel,
-        adobe: bool,
-    ) -> Result<()> {
-        // A block has a bit at least, so that little is allocated for a header that promises much.
-        if scan.ss == 0 && frame.block_count(scan) / 8 > data.len() {
-            return Err(located(Fault::Early, data.end));
-        }
+    /// To be called before the first scan. That the scans have as many bits as they need at the least has been checked.
+    pub(super) fn start(&mut self, frame: &Frame, scan: &Scan, model: ColorModel, adobe: bool) -> Result<()> {
         let channels = check(frame, self.gray, &self.limits)?;
         let rect = self.extent.rect(frame)?;
         self.image.reshape(Shape::new(rect.height, rect.width, channels))?;
@@ -99,27 +86,31 @@ impl Target<'_> {
         let single = frame.components.len() == 1;
         let streaming = frame.progressive || scan.components.len() == frame.components.len();
         let (mcus, mcu_rows) = frame.mcus();
-        planes.iter_mut().for_each(|plane| plane.unused = true);
-        let parts = planes.iter_mut().zip(coded).zip(ways).zip(rows);
-        for (index, (component, (((plane, coded), way), row))) in frame.components.iter().zip(parts).enumerate() {
-            if frame.progressive {
-                coded.start(frame, component);
+        for (index, coded) in coded.iter_mut().enumerate() {
+            match frame.components.get(index).filter(|_| frame.progressive) {
+                Some(component) => coded.start(frame, component)?,
+                None => coded.clear()?,
             }
+        }
+        planes.iter_mut().for_each(|plane| plane.unused = true);
+        let parts = planes.iter_mut().zip(ways).zip(rows);
+        for (index, (component, ((plane, way), row))) in frame.components.iter().zip(parts).enumerate() {
             plane.unused = self.gray && model == ColorModel::YCbCr && index > 0;
             plane.transform = None;
             if plane.unused {
                 continue;
             }
-            *way = Way::new(component, frame, self.extent.scale, &rect).ok_or_else(|| {
-                ImageError::unsupported(Format::Jpeg, "a component at no whole fraction of the image's size")
-            })?;
+            *way = Way::new(component, frame, self.extent.scale, &rect).ok_or_else(|| no_fraction(component))?;
             let all = mcu_rows * component.v * way.side;
             plane.stride = mcus * component.h * way.side;
             plane.rows = if streaming { all.min(2 * way.side * if single { 1 } else { component.v }) } else { all };
-            plane.samples.resize(plane.stride * plane.rows, 0);
+            fit(&mut plane.samples, plane.stride * plane.rows, 0)?;
             let (row_len, sums_len) = way.room();
             row.resize(row_len, 0);
             sums.resize(sums.len().max(sums_len), 0);
+        }
+        for plane in planes.iter_mut().filter(|plane| plane.unused) {
+            fit(&mut plane.samples, 0, 0)?;
         }
         if matches!(model, ColorModel::Cmyk | ColorModel::Ycck) || (self.gray && model == ColorModel::Rgb) {
             pixels.resize(rect.width * frame.components.len(), 0);

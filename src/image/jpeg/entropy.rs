@@ -9,6 +9,7 @@ use arrayvec::ArrayVec;
 
 use super::frame::{COMPONENTS, Frame, Scan, ScanComponent};
 use super::huffman::{Bits, Fault, Table, Tables};
+use crate::image::buf::fit;
 use crate::image::error::{ImageError, Result};
 use crate::image::sniff::Format;
 
@@ -22,15 +23,14 @@ pub(crate) struct EntropyScratch {
 
 impl EntropyScratch {
     /// Readies the masks for a frame whose size has been checked.
-    pub(super) fn start(&mut self, frame: &Frame) {
-        if !frame.progressive {
-            return;
-        }
-        for (mask, component) in self.masks.iter_mut().zip(&frame.components) {
-            let (across, down) = frame.blocks_of(component);
+    pub(super) fn start(&mut self, frame: &Frame) -> Result<()> {
+        for (index, mask) in self.masks.iter_mut().enumerate() {
             mask.clear();
-            mask.resize(across * down, 0);
+            let component = frame.components.get(index).filter(|_| frame.progressive);
+            let (across, down) = component.map_or((0, 0), |component| frame.blocks_of(component));
+            fit(mask, across * down, 0)?;
         }
+        Ok(())
     }
 }
 

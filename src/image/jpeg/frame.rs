@@ -69,12 +69,19 @@ impl Frame {
             if tq > 3 {
                 return Err(segment.corrupt("a component whose quantisation table is above 3"));
             }
-            if components.iter().any(|c| c.id == id) {
-                return Err(segment.corrupt(format!("component {id} twice")));
-            }
             components.push(Component { id, h, v, quantiser: usize::from(tq) });
         }
         Ok(Self { height, width, progressive, components })
+    }
+
+    /// Checks that each component has a whole fraction of the image's samples, across and down: what is between is not
+    /// decoded, as in libjpeg.
+    pub(crate) fn check_fractions(&self) -> Result<()> {
+        let (h_max, v_max) = self.max_sampling();
+        match self.components.iter().find(|c| !h_max.is_multiple_of(c.h) || !v_max.is_multiple_of(c.v)) {
+            Some(component) => Err(no_fraction(component)),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn max_sampling(&self) -> (usize, usize) {
@@ -116,6 +123,26 @@ impl Frame {
         if scan.components.len() == 1 { (1, 1) } else { (component.h, component.v) }
     }
 
+    /// Bytes that a frame of several scans is kept in until its last: two for each coefficient of a progressive one, else
+    /// one for each sample, those that fill up the last MCUs too.
+    pub(super) fn kept_bytes(&self) -> u64 {
+        let (across, down) = self.mcus();
+        let blocks = across * down * self.components.iter().map(|c| c.h * c.v).sum::<usize>();
+        (blocks * if self.progressive { 128 } else { 64 }) as u64
+    }
+
+    /// The fewest bits that a scan can have, with codes of one bit each.
+    pub(super) fn least_bits(&self, scan: &Scan) -> usize {
+        let blocks = self.block_count(scan);
+        match (self.progressive, scan.ss) {
+            // A DC code and an end of block.
+            (false, _) => 2 * blocks,
+            (true, 0) => blocks,
+            // The longest run of blocks that one code ends.
+            (true, _) => blocks.div_ceil(0x7FFF),
+        }
+    }
+
     /// Blocks of a scan.
     pub(super) fn block_count(&self, scan: &Scan) -> usize {
         let parts = scan.components.iter().filter_map(|part| self.components.get(part.index));
@@ -135,6 +162,13 @@ impl Frame {
             _ => Colorspace::Rgb,
         }
     }
+}
+
+/// The error for a component that is not decoded for its size.
+pub(super) fn no_fraction(component: &Component) -> ImageError {
+    let Component { id, h, v, .. } = component;
+    let detail = format!("component {id}, with sampling factors of {h}x{v}, has no whole fraction of the image's size");
+    ImageError::decoder(Format::Jpeg, detail)
 }
 
 /// One component of a scan: its index in the frame and its tables.
@@ -175,11 +209,14 @@ impl Scan {
         let mut components = ArrayVec::<ScanComponent, COMPONENTS>::new();
         for spec in specs.chunks_exact(2) {
             let &[id, tables] = spec else { continue };
+            // As in libjpeg-turbo, where each component of a scan stands in the frame no earlier than in the scan: of
+            // components with one id, the next.
             let index = frame
                 .components
                 .iter()
-                .position(|c| c.id == id)
-                .ok_or_else(|| segment.corrupt(format!("component {id} is not in the frame")))?;
+                .enumerate()
+                .position(|(i, c)| c.id == id && i >= components.len())
+                .ok_or_else(|| segment.corrupt(format!("component {id} is not in the frame, or not in this place")))?;
             if components.iter().any(|c| c.index == index) {
                 return Err(segment.corrupt(format!("component {id} twice in a scan")));
             }

@@ -2,8 +2,12 @@
 
 use memchr::memchr;
 
+use super::entropy::located;
+use super::frame::{Frame, Scan};
 use super::segment::Segment;
-use crate::image::error::Result;
+use super::standard::STANDARD;
+use crate::image::error::{ImageError, Result};
+use crate::image::sniff::Format;
 
 /// Why a scan cannot be read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,9 +87,7 @@ pub(super) struct Table {
     look: [Entry; 1 << LOOK],
     /// For each length: first code, number of codes, index of the first value.
     lengths: [(u32, u32, usize); 17],
-    counts: [u8; 16],
     values: [u8; 256],
-    total: usize,
     /// Made when first needed.
     skips: [Skip; 1 << LOOK],
     skips_made: bool,
@@ -96,66 +98,43 @@ impl Table {
         Self {
             look: [Entry::default(); 1 << LOOK],
             lengths: [(0, 0, 0); 17],
-            counts: [0; 16],
             values: [0; 256],
-            total: 0,
             skips: [Skip::NONE; 1 << LOOK],
             skips_made: false,
         }
     }
 
-    #[cfg(test)]
-    fn new(counts: &[u8; 16], values: &[u8]) -> Option<Self> {
-        let mut table = Self::empty();
-        table.fill(counts, values)?;
-        Some(table)
-    }
-
-    /// Whether it was made of these; most files have the tables of annex K.
-    fn is(&self, counts: &[u8; 16], values: &[u8]) -> bool {
-        self.counts == *counts && self.values.get(..self.total) == Some(values)
-    }
-
-    /// Makes the table anew, or gives `None` when the lengths are not those of a prefix code.
-    fn fill(&mut self, counts: &[u8; 16], values: &[u8]) -> Option<()> {
+    /// Makes the table anew, of a definition without a fault.
+    fn fill(&mut self, definition: &Definition) {
         self.look.fill(Entry::default());
-        (self.counts, self.total, self.skips_made) = ([0; 16], 0, false);
+        self.values = definition.values;
+        self.skips_made = false;
         let (mut code, mut index) = (0u32, 0usize);
-        for (&count, len) in counts.iter().zip(1u32..) {
+        for (&count, lengths) in definition.counts.iter().zip(self.lengths.iter_mut().skip(1)) {
             let number = u32::from(count);
-            if code + number > 1 << len {
-                return None;
-            }
-            *self.lengths.get_mut(len as usize)? = (code, number, index);
-            for _ in 0..number {
-                let symbol = *values.get(index)?;
-                if len <= LOOK {
-                    let first = (code << (LOOK - len)) as usize;
-                    self.spread(first, len, symbol)?;
-                }
-                code += 1;
-                index += 1;
-            }
-            code <<= 1;
+            *lengths = (code, number, index);
+            index += usize::from(count);
+            code = (code + number) << 1;
         }
-        self.values.get_mut(..values.len())?.copy_from_slice(values);
-        (self.counts, self.total) = (*counts, values.len());
-        Some(())
+        for (len, (code, number, index)) in self.lengths.into_iter().enumerate().take(LOOK as usize + 1) {
+            for (code, symbol) in (code..code + number).zip(definition.values.iter().skip(index)) {
+                self.spread((code << (LOOK - len as u32)) as usize, len as u32, *symbol);
+            }
+        }
     }
 
     /// Writes the entries of one code.
-    fn spread(&mut self, first: usize, len: u32, symbol: u8) -> Option<()> {
+    fn spread(&mut self, first: usize, len: u32, symbol: u8) {
         let (rest, size) = (LOOK - len, u32::from(symbol & 15));
-        let entries = self.look.get_mut(first..first + (1 << rest))?;
+        let entries = self.look.get_mut(first..first + (1 << rest)).unwrap_or_default();
         if size > rest {
             entries.fill(Entry::new(len, symbol, 0));
-            return Some(());
+            return;
         }
         for (extra, same) in entries.chunks_exact_mut(1 << (rest - size)).enumerate() {
             let value = if size == 0 { 0 } else { extend((extra as u64) << (64 - size), size) };
             same.fill(Entry::new(len, symbol, value));
         }
-        Some(())
     }
 
     /// Readies an AC table for [`Bits::skip_coefficients`].
@@ -193,11 +172,84 @@ impl Table {
     }
 }
 
+/// A table as a DHT segment has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Definition {
+    /// Codes of each length, 1..=16.
+    counts: [u8; 16],
+    /// What they stand for, in order of the codes; the rest is zero.
+    values: [u8; 256],
+}
+
+impl Definition {
+    const EMPTY: Self = Self { counts: [0; 16], values: [0; 256] };
+
+    /// One of the standard's.
+    pub(super) const fn new<const N: usize>(counts: [u8; 16], symbols: &[u8; N]) -> Self {
+        let mut values = [0; 256];
+        let mut i = 0;
+        while i < N {
+            values[i] = symbols[i];
+            i += 1;
+        }
+        Self { counts, values }
+    }
+
+    fn total(counts: &[u8; 16]) -> usize {
+        counts.iter().map(|&n| usize::from(n)).sum()
+    }
+
+    /// What is wrong with it, by the rules of libjpeg: codes do not run out, and none is of ones alone.
+    fn fault(&self, class: Class) -> Option<&'static str> {
+        let mut code = 0u32;
+        for (&count, len) in self.counts.iter().zip(1u32..) {
+            code += u32::from(count);
+            if code >= 1 << len && count > 0 {
+                return Some("a Huffman table that is no prefix code, or has a code of ones alone");
+            }
+            code <<= 1;
+        }
+        let values = self.values.iter().take(Self::total(&self.counts));
+        let is_wide = class == Class::Dc && values.into_iter().any(|&v| v > 15);
+        is_wide.then_some("a DC table with a size above 15")
+    }
+}
+
+/// What a table is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Dc,
+    Ac,
+}
+
 /// A place for a table, which is kept from image to image.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Slot {
-    table: Option<Box<Table>>,
     defined: bool,
+    definition: Definition,
+    /// Of this definition where it is ready; made when first needed.
+    table: Option<Box<Table>>,
+    ready: bool,
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self { defined: false, definition: Definition::EMPTY, table: None, ready: false }
+    }
+}
+
+impl Slot {
+    /// Takes in a definition; most files have the tables of annex K.
+    fn define(&mut self, definition: Definition) {
+        self.defined = true;
+        if self.definition != definition {
+            (self.definition, self.ready) = (definition, false);
+        }
+    }
+
+    fn table(&self) -> Option<&Table> {
+        self.table.as_deref().filter(|_| self.defined && self.ready)
+    }
 }
 
 /// The four DC and four AC tables in force.
@@ -213,7 +265,7 @@ impl Tables {
         self.dc.iter_mut().chain(&mut self.ac).for_each(|slot| slot.defined = false);
     }
 
-    /// Takes in a DHT segment.
+    /// Takes in a DHT segment. Its tables are checked when a scan needs them, as in libjpeg.
     pub(super) fn define(&mut self, segment: &Segment<'_>) -> Result<()> {
         let mut rest = segment.payload;
         while let Some((&class_and_id, tail)) = rest.split_first() {
@@ -221,39 +273,85 @@ impl Tables {
             let Some((counts, tail)) = tail.split_first_chunk::<16>() else {
                 return Err(segment.corrupt("a Huffman table shorter than its 16 counts"));
             };
-            let total: usize = counts.iter().map(|&n| usize::from(n)).sum();
+            let mut definition = Definition { counts: *counts, ..Definition::EMPTY };
+            let total = Definition::total(counts);
             let Some((values, tail)) = tail.split_at_checked(total) else {
                 return Err(segment.corrupt("a Huffman table longer than its segment"));
             };
-            let slot = match class {
-                0 if values.iter().all(|&v| v < 16) => self.dc.get_mut(id),
-                0 => return Err(segment.corrupt("a DC table with a size above 15")),
+            definition
+                .values
+                .get_mut(..total)
+                .ok_or_else(|| segment.corrupt(format!("a Huffman table of {total} codes")))?
+                .copy_from_slice(values);
+            match class {
+                0 => self.dc.get_mut(id),
                 1 => self.ac.get_mut(id),
                 _ => None,
             }
-            .ok_or_else(|| segment.corrupt(format!("a Huffman table of class {class}, number {id}")))?;
-            let table = slot.table.get_or_insert_with(|| Box::new(Table::empty()));
-            slot.defined = (table.total > 0 && table.is(counts, values)) || table.fill(counts, values).is_some();
-            if !slot.defined {
-                return Err(segment.corrupt("a Huffman table that is no prefix code"));
-            }
+            .ok_or_else(|| segment.corrupt(format!("a Huffman table of class {class}, number {id}")))?
+            .define(definition);
             rest = tail;
         }
         Ok(())
     }
 
-    /// Readies AC tables for [`Bits::skip_coefficients`].
-    pub(super) fn make_skips(&mut self) {
-        let tables = self.ac.iter_mut().filter(|slot| slot.defined).filter_map(|slot| slot.table.as_mut());
-        tables.filter(|table| !table.skips_made).for_each(|table| table.make_skips());
+    /// Checks that the tables of a scan are there. A sequential frame may do without those of annex K, as those of Motion
+    /// JPEG do.
+    pub(super) fn check(&mut self, frame: &Frame, scan: &Scan, at: usize) -> Result<()> {
+        self.each(frame, scan, |slot, class, id| {
+            if !slot.defined {
+                let standard = STANDARD.get(id).filter(|_| !frame.progressive);
+                let (dc, ac) = standard.ok_or_else(|| located(Fault::NoTable, at))?;
+                slot.define(if class == Class::Dc { dc.clone() } else { ac.clone() });
+            }
+            slot.definition.fault(class).map_or(Ok(()), |fault| Err(ImageError::corrupt(Format::Jpeg, at, fault)))
+        })
+    }
+
+    /// Readies the tables of a scan that has been checked; AC tables for [`Bits::skip_coefficients`] too where `skips` says so.
+    pub(super) fn make(&mut self, frame: &Frame, scan: &Scan, skips: bool) -> Result<()> {
+        self.each(frame, scan, |slot, class, _| {
+            let table = slot.table.get_or_insert_with(|| Box::new(Table::empty()));
+            if !slot.ready {
+                table.fill(&slot.definition);
+                slot.ready = true;
+            }
+            if skips && class == Class::Ac && !table.skips_made {
+                table.make_skips();
+            }
+            Ok(())
+        })
+    }
+
+    /// Calls `f` with each table that a scan reads.
+    fn each(
+        &mut self,
+        frame: &Frame,
+        scan: &Scan,
+        mut f: impl FnMut(&mut Slot, Class, usize) -> Result<()>,
+    ) -> Result<()> {
+        let (dc, ac) = match (frame.progressive, scan.ss, scan.ah) {
+            (false, ..) => (true, true),
+            (true, 0, ah) => (ah == 0, false),
+            (true, ..) => (false, true),
+        };
+        for part in &scan.components {
+            if let Some(slot) = self.dc.get_mut(part.dc).filter(|_| dc) {
+                f(slot, Class::Dc, part.dc)?;
+            }
+            if let Some(slot) = self.ac.get_mut(part.ac).filter(|_| ac) {
+                f(slot, Class::Ac, part.ac)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn dc(&self, id: usize) -> Option<&Table> {
-        self.dc.get(id).filter(|slot| slot.defined)?.table.as_deref()
+        self.dc.get(id)?.table()
     }
 
     pub(super) fn ac(&self, id: usize) -> Option<&Table> {
-        self.ac.get(id).filter(|slot| slot.defined)?.table.as_deref()
+        self.ac.get(id)?.table()
     }
 }
 
@@ -432,7 +530,9 @@ mod tests {
     fn table() -> Table {
         let mut counts = [0; 16];
         counts[..3].fill(1);
-        Table::new(&counts, &[1, 0x12, 0]).unwrap()
+        let mut table = Table::empty();
+        table.fill(&Definition::new(counts, &[1, 0x12, 0]));
+        table
     }
 
     #[test]
@@ -465,9 +565,17 @@ mod tests {
 
     #[test]
     fn too_many_codes_are_refused() {
-        let mut counts = [0; 16];
-        counts[0] = 3;
-        assert!(Table::new(&counts, &[1, 2, 3]).is_none());
+        let fault = |len: usize, count: u8, values: &[u8; 3], class| {
+            let mut counts = [0; 16];
+            counts[len - 1] = count;
+            Definition::new(counts, values).fault(class)
+        };
+        assert!(fault(1, 3, &[1, 2, 3], Class::Ac).is_some());
+        // A code of ones alone.
+        assert!(fault(1, 2, &[1, 2, 0], Class::Ac).is_some());
+        assert!(fault(16, 255, &[0; 3], Class::Ac).is_none());
+        assert!(fault(1, 1, &[16, 0, 0], Class::Ac).is_none());
+        assert!(fault(1, 1, &[16, 0, 0], Class::Dc).is_some());
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod idct_wide;
 mod progressive;
 mod reduced;
 mod segment;
+mod standard;
 pub(crate) mod upsample;
 mod window;
 
@@ -25,8 +26,9 @@ pub use window::Scale;
 
 use self::color::ColorModel;
 use self::decoder::{Quantisers, quantisers};
+use self::entropy::located;
 use self::frame::{Coverage, Scan};
-use self::huffman::Tables;
+use self::huffman::{Fault, Tables};
 use self::segment::{Segment, Walker, marker};
 use super::error::{ImageError, Result};
 use super::probe::{Limits, Probe, exif_orientation};
@@ -48,6 +50,11 @@ pub(crate) enum Depth<'a> {
 }
 
 impl Depth<'_> {
+    /// Whether the Huffman codes are read, for which memory is needed where there are several scans.
+    fn reads_codes(&self) -> bool {
+        matches!(self, Depth::Entropy(_) | Depth::Pixels(_))
+    }
+
     /// Whether the coefficients of some blocks are passed over.
     fn skips(&self) -> bool {
         match self {
@@ -101,7 +108,9 @@ impl Jpeg {
 /// ```
 pub fn verify_entropy(bytes: &[u8], limits: &Limits) -> Result<Probe> {
     let mut scratch = EntropyScratch::default();
-    Ok(read(bytes, limits, Depth::Entropy(&mut scratch))?.probe())
+    let jpeg = read(bytes, limits, Depth::Entropy(&mut scratch))?;
+    jpeg.frame.check_fractions()?;
+    Ok(jpeg.probe())
 }
 
 /// Reads a JPEG's structure to the given depth.
@@ -137,7 +146,7 @@ impl State {
         while let Some(segment) = walker.next_segment()? {
             self.take(&segment, limits, depth)?;
             if segment.marker == marker::SOS {
-                self.scan(bytes, &mut walker, &segment, depth)?;
+                self.scan(bytes, &mut walker, &segment, limits, depth)?;
             } else if self.frame.is_some() && matches!(depth, Depth::Header) {
                 break;
             }
@@ -160,6 +169,7 @@ impl State {
         bytes: &[u8],
         walker: &mut Walker<'_>,
         segment: &Segment<'_>,
+        limits: &Limits,
         depth: &mut Depth<'_>,
     ) -> Result<()> {
         let frame = self
@@ -175,21 +185,31 @@ impl State {
         if data.is_empty() {
             return Err(ImageError::truncated(Format::Jpeg, data.start, "a scan without data"));
         }
-        self.coverage.add(&scan, segment.at)?;
-        let (stream, base) = (bytes.get(data.clone()).unwrap_or_default(), data.start);
-        if !frame.progressive && depth.skips() {
-            self.tables.make_skips();
+        if data.len() * 8 < frame.least_bits(&scan) {
+            return Err(located(Fault::Early, data.end));
         }
+        self.coverage.add(&scan, segment.at)?;
+        self.check_quantisers(frame, &scan, segment)?;
+        self.tables.check(frame, &scan, segment.at)?;
+        if depth.reads_codes() {
+            if self.scans == 1 && (frame.progressive || scan.components.len() < frame.components.len()) {
+                // No room is made for what later scans cannot fill.
+                limits.check_bytes((frame.width, frame.height), frame.kept_bytes(), "bytes kept between scans")?;
+                read(bytes, limits, Depth::Markers)?;
+            }
+            self.tables.make(frame, &scan, !frame.progressive && depth.skips())?;
+        }
+        let (stream, base) = (bytes.get(data.clone()).unwrap_or_default(), data.start);
         match depth {
             Depth::Entropy(scratch) => {
                 if self.scans == 1 {
-                    scratch.start(frame);
+                    scratch.start(frame)?;
                 }
                 entropy::walk(stream, base, frame, &scan, &self.tables, self.restart_interval, scratch)
             }
             Depth::Pixels(target) => {
                 if self.scans == 1 {
-                    target.start(frame, &scan, data, self.model(frame), self.adobe_transform.is_some())?;
+                    target.start(frame, &scan, self.model(frame), self.adobe_transform.is_some())?;
                 }
                 target.scan(stream, base, frame, &scan, &self.tables, &self.quantisers, self.restart_interval)
             }
@@ -212,6 +232,7 @@ impl State {
             marker::DHT if matches!(depth, Depth::Header) => {}
             marker::DHT => self.tables.define(segment)?,
             marker::DQT => self.take_quantisers(segment)?,
+            marker::DAC => check_conditioning(segment)?,
             marker::DRI => match *segment.payload {
                 [hi, lo] => self.restart_interval = usize::from(u16::from_be_bytes([hi, lo])),
                 _ => return Err(segment.corrupt("a DRI segment whose length is not 4")),
@@ -234,6 +255,17 @@ impl State {
                 }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Checks that each component of a scan has its quantisation table.
+    fn check_quantisers(&self, frame: &Frame, scan: &Scan, segment: &Segment<'_>) -> Result<()> {
+        for component in scan.components.iter().filter_map(|part| frame.components.get(part.index)) {
+            if self.quantisers.get(component.quantiser).is_none_or(Option::is_none) {
+                let detail = format!("a scan whose quantisation table {} was not defined", component.quantiser);
+                return Err(segment.corrupt(detail));
+            }
         }
         Ok(())
     }
@@ -274,6 +306,20 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// Checks an arithmetic conditioning segment (B.2.4.3), which says nothing to a Huffman-coded frame, as libjpeg does.
+fn check_conditioning(segment: &Segment<'_>) -> Result<()> {
+    let (pairs, rest) = segment.payload.as_chunks::<2>();
+    let is_good = |&[table, value]: &[u8; 2]| match table {
+        0..16 => value & 15 <= value >> 4,
+        16..32 => true,
+        _ => false,
+    };
+    if rest.is_empty() && pairs.iter().all(is_good) {
+        return Ok(());
+    }
+    Err(segment.corrupt("a DAC segment that conditions no table, or a DC table with bounds out of order"))
 }
 
 #[cfg(test)]

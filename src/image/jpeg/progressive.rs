@@ -5,6 +5,8 @@ use super::entropy::{Pace, Walked, read_eob_run};
 use super::frame::{Component, Frame, Scan};
 use super::huffman::{Bits, Fault, Table, Tables};
 use super::idct::{COEFFICIENTS, Coefficients};
+use crate::image::buf::fit;
+use crate::image::error::Result;
 
 /// The coefficients of a component, block by block, each row by row.
 #[derive(Debug, Default)]
@@ -16,11 +18,17 @@ pub(super) struct Coded {
 
 impl Coded {
     /// Makes room for a component of a frame whose size has been checked.
-    pub(super) fn start(&mut self, frame: &Frame, component: &Component) {
+    pub(super) fn start(&mut self, frame: &Frame, component: &Component) -> Result<()> {
         let (mcus, mcu_rows) = frame.mcus();
         self.across = mcus * component.h;
         self.blocks.clear();
-        self.blocks.resize(self.across * mcu_rows * component.v, [0; COEFFICIENTS]);
+        fit(&mut self.blocks, self.across * mcu_rows * component.v, [0; COEFFICIENTS])
+    }
+
+    /// Holds nothing of an image before.
+    pub(super) fn clear(&mut self) -> Result<()> {
+        self.blocks.clear();
+        fit(&mut self.blocks, 0, [0; COEFFICIENTS])
     }
 
     /// The row `y` of blocks.

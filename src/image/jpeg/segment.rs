@@ -10,6 +10,7 @@ use crate::image::sniff::Format;
 /// Marker codes (table B.1).
 pub(super) mod marker {
     pub(crate) const DHT: u8 = 0xC4;
+    pub(crate) const DAC: u8 = 0xCC;
     pub(crate) const SOI: u8 = 0xD8;
     pub(crate) const EOI: u8 = 0xD9;
     pub(crate) const SOS: u8 = 0xDA;
@@ -26,6 +27,11 @@ pub(super) mod marker {
 
     pub(crate) fn is_rst(m: u8) -> bool {
         matches!(m, 0xD0..=0xD7)
+    }
+
+    /// Codes kept for extensions (RES, JPG, JPGn) and for hierarchical frames (DHP, EXP): what they would change is not known.
+    pub(crate) fn is_reserved(m: u8) -> bool {
+        matches!(m, 0x02..=0xBF | 0xC8 | 0xDE | 0xDF | 0xF0..=0xFD)
     }
 }
 
@@ -75,6 +81,10 @@ impl<'a> Walker<'a> {
                 // TEM, and restart markers outside a scan, stand alone.
                 0x01 => {}
                 m if marker::is_rst(m) => {}
+                // As libjpeg-turbo, and so TensorFlow.
+                m if marker::is_reserved(m) => {
+                    return Err(ImageError::corrupt(Format::Jpeg, at, format!("the reserved marker ff{m:02x}")));
+                }
                 m => return self.payload(m, at).map(Some),
             }
         }
@@ -160,6 +170,16 @@ mod tests {
         let scan = walker.skip_scan().unwrap();
         assert_eq!(&bytes[scan], b"\x01\xff\0\xff\xd0\x02");
         assert!(walker.next_segment().unwrap().is_none());
+    }
+
+    #[test]
+    fn reserved_markers_are_refused_and_lone_ones_passed() {
+        for code in 1..=0xFE {
+            let bytes = [0xFF, 0xD8, 0xFF, code, 0, 2, 0xFF, 0xD9];
+            let next = Walker::new(&bytes).unwrap().next_segment();
+            let refused = matches!(code, 2..=0xBF | 0xC8 | 0xD8 | 0xDE..=0xDF | 0xF0..=0xFD);
+            assert_eq!(next.is_err(), refused, "ff{code:02x}");
+        }
     }
 
     #[test]

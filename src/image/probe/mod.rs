@@ -15,7 +15,8 @@ pub struct Limits {
     pub max_pixels: u64,
     /// Longest side in pixels. Default 65,535.
     pub max_dim: usize,
-    /// Most bytes of decoded 8-bit output. Default four a pixel of `max_pixels`.
+    /// Most bytes of decoded 8-bit output; and, apart from it, of what a JPEG of several scans is kept in until its last one:
+    /// two for each coefficient of a progressive one, else one for each sample. Default four a pixel of `max_pixels`.
     pub max_bytes: u64,
 }
 
@@ -26,6 +27,14 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// As [`check`](Self::check), for memory that is not the image itself.
+    pub(crate) fn check_bytes(&self, (width, height): (usize, usize), bytes: u64, unit: &'static str) -> Result<()> {
+        if bytes > self.max_bytes {
+            return Err(ImageError::TooLarge { width, height, limit: self.max_bytes, unit });
+        }
+        Ok(())
+    }
+
     /// Fails with [`ImageError::TooLarge`] when an image of this size is over a limit.
     ///
     /// # Errors
@@ -143,7 +152,11 @@ impl Probe {
 /// ```
 pub fn probe_header(bytes: &[u8], limits: &Limits) -> Result<Probe> {
     match sniff(bytes) {
-        Some(Format::Jpeg) => Ok(jpeg::read(bytes, limits, Depth::Markers)?.probe()),
+        Some(Format::Jpeg) => {
+            let jpeg = jpeg::read(bytes, limits, Depth::Markers)?;
+            jpeg.frame.check_fractions()?;
+            Ok(jpeg.probe())
+        }
         Some(Format::Png) => png::probe(bytes, limits),
         Some(other) => {
             let probe = header::probe(bytes, other)
