@@ -29,9 +29,8 @@ const OPTIONS: [(Channels, Dct); 4] = [
 /// One decoder for each way of decoding, so that no table of an image may show in the next.
 #[test]
 fn odd_structure_is_taken_as_tensorflow_takes_it() {
-    let mut decoders = OPTIONS.map(|(channels, dct)| {
-        Decoder::new(DecodeOptions { channels, dct, ..DecodeOptions::default() }).unwrap()
-    });
+    let mut decoders = OPTIONS
+        .map(|(channels, dct)| Decoder::new(DecodeOptions { channels, dct, ..DecodeOptions::default() }).unwrap());
     let mut wrong = Vec::new();
     cases(|name, file, sums| {
         for ((decoder, sum), how) in decoders.iter_mut().zip(sums).zip(OPTIONS) {

@@ -84,7 +84,7 @@ impl Target<'_> {
         self.image.reshape(Shape::new(rect.height, rect.width, channels))?;
         let Scratch { planes, coded, ways, rows, sums, pixels, .. } = &mut *self.scratch;
         let single = frame.components.len() == 1;
-        let streaming = frame.progressive || scan.components.len() == frame.components.len();
+        let streaming = frame.progressive || !frame.is_kept(scan);
         let (mcus, mcu_rows) = frame.mcus();
         for (index, coded) in coded.iter_mut().enumerate() {
             match frame.components.get(index).filter(|_| frame.progressive) {

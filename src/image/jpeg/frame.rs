@@ -123,6 +123,11 @@ impl Frame {
         if scan.components.len() == 1 { (1, 1) } else { (component.h, component.v) }
     }
 
+    /// Whether a frame with this scan is kept until its last one.
+    pub(super) fn is_kept(&self, scan: &Scan) -> bool {
+        self.progressive || scan.components.len() < self.components.len()
+    }
+
     /// Bytes that a frame of several scans is kept in until its last: two for each coefficient of a progressive one, else
     /// one for each sample, those that fill up the last MCUs too.
     pub(super) fn kept_bytes(&self) -> u64 {
@@ -211,12 +216,10 @@ impl Scan {
             let &[id, tables] = spec else { continue };
             // As in libjpeg-turbo, where each component of a scan stands in the frame no earlier than in the scan: of
             // components with one id, the next.
-            let index = frame
-                .components
-                .iter()
-                .enumerate()
-                .position(|(i, c)| c.id == id && i >= components.len())
-                .ok_or_else(|| segment.corrupt(format!("component {id} is not in the frame, or not in this place")))?;
+            let index =
+                frame.components.iter().enumerate().position(|(i, c)| c.id == id && i >= components.len()).ok_or_else(
+                    || segment.corrupt(format!("component {id} is not in the frame, or not in this place")),
+                )?;
             if components.iter().any(|c| c.index == index) {
                 return Err(segment.corrupt(format!("component {id} twice in a scan")));
             }

@@ -134,6 +134,8 @@ struct State {
     coverage: Coverage,
     restart_interval: usize,
     scans: usize,
+    /// Whether the frame has several scans.
+    kept: bool,
     quantisers: Quantisers,
     orientation: Option<u8>,
     jfif: bool,
@@ -155,6 +157,9 @@ impl State {
         let frame = self.frame.take().ok_or_else(|| ImageError::corrupt(Format::Jpeg, end, "no frame header"))?;
         if !matches!(depth, Depth::Header) {
             self.coverage.finish(&frame, end)?;
+            if self.kept {
+                limits.check_bytes((frame.width, frame.height), frame.kept_bytes(), "bytes kept between scans")?;
+            }
         }
         if let Depth::Pixels(target) = depth {
             target.finish(&frame);
@@ -188,13 +193,13 @@ impl State {
         if data.len() * 8 < frame.least_bits(&scan) {
             return Err(located(Fault::Early, data.end));
         }
+        self.kept |= frame.is_kept(&scan);
         self.coverage.add(&scan, segment.at)?;
         self.check_quantisers(frame, &scan, segment)?;
         self.tables.check(frame, &scan, segment.at)?;
         if depth.reads_codes() {
-            if self.scans == 1 && (frame.progressive || scan.components.len() < frame.components.len()) {
-                // No room is made for what later scans cannot fill.
-                limits.check_bytes((frame.width, frame.height), frame.kept_bytes(), "bytes kept between scans")?;
+            if self.scans == 1 && frame.is_kept(&scan) {
+                // No memory is taken before the later scans are known to be there and within the limits.
                 read(bytes, limits, Depth::Markers)?;
             }
             self.tables.make(frame, &scan, !frame.progressive && depth.skips())?;

@@ -3,11 +3,11 @@
 use super::{Colorspace, Probe};
 use crate::image::sniff::Format;
 
-fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+pub(super) fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk::<N>().copied()
 }
 
-fn le16(bytes: &[u8], at: usize) -> Option<usize> {
+pub(super) fn le16(bytes: &[u8], at: usize) -> Option<usize> {
     Some(usize::from(u16::from_le_bytes(bytes_at(bytes, at)?)))
 }
 
@@ -96,7 +96,7 @@ fn tiff(bytes: &[u8]) -> Option<(usize, usize, Colorspace)> {
     Some((width, height, colorspace))
 }
 
-/// The first value of a BYTE, SHORT or LONG tag in IFD 0 of a classic TIFF structure.
+/// The first value of a BYTE, SHORT or LONG tag in IFD 0 of a classic TIFF structure; of several, those of a SHORT.
 pub(super) fn tiff_tag(bytes: &[u8], wanted: u16) -> Option<u32> {
     let little = match bytes_at(bytes, 0)? {
         [b'I', b'I', 42, 0] => true,
@@ -124,6 +124,7 @@ pub(super) fn tiff_tag(bytes: &[u8], wanted: u16) -> Option<u32> {
         return match (u16_at(entry + 2)?, values) {
             (1, 1..=4) => bytes.get(value_at).map(|&b| u32::from(b)),
             (3, 1..=2) => u16_at(value_at).map(u32::from),
+            (3, 3..) => u16_at(usize::try_from(u32_at(value_at)?).ok()?).map(u32::from),
             (4, 1) => u32_at(value_at),
             _ => None,
         };

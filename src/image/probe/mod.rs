@@ -1,5 +1,6 @@
 //! What an encoded image says about itself, without decoding its pixels.
 
+mod carry;
 mod header;
 mod png;
 
@@ -131,10 +132,12 @@ impl Probe {
 /// Checks an image's structure from its first to its last marker, and reads its header.
 ///
 /// A JPEG's segments are all bounds-checked, its frame, table and scan headers read, its scans
-/// passed over to an EOI marker, and a progressive one must have all its refinements. A PNG's
+/// passed over to an EOI marker; each scan must have its tables (Huffman tables that a sequential frame does not define are
+/// those of annex K), and a progressive image all its refinements. A PNG's
 /// chunks are walked to IEND and each CRC is checked. Bytes after EOI or IEND are accepted. No
 /// pixel is decoded; [`verify_entropy`](super::verify_entropy) goes further for JPEG. Of GIF, BMP,
-/// WebP and TIFF only the header is read.
+/// WebP and TIFF only the header is read. A file of any format that is too short to hold as many pixels as its header
+/// promises is truncated.
 ///
 /// # Errors
 /// [`ImageError::UnknownFormat`]; [`ImageError::Truncated`] and [`ImageError::Corrupt`] with the
@@ -162,6 +165,7 @@ pub fn probe_header(bytes: &[u8], limits: &Limits) -> Result<Probe> {
             let probe = header::probe(bytes, other)
                 .ok_or_else(|| ImageError::truncated(other, bytes.len(), "the header cannot be read"))?;
             limits.check(probe.width, probe.height, probe.channels)?;
+            carry::check(bytes, &probe)?;
             Ok(probe)
         }
         None => Err(unknown(bytes)),

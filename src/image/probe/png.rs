@@ -1,5 +1,6 @@
 //! PNG chunks: lengths, order and checksums.
 
+use super::carry::{DEFLATE, hollow};
 use super::{Colorspace, Limits, Probe, exif_orientation};
 use crate::image::error::{ImageError, Result};
 use crate::image::sniff::Format;
@@ -59,9 +60,9 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe> {
     if first.kind != *b"IHDR" {
         return Err(first.corrupt("the first chunk is not IHDR"));
     }
-    let (mut probe, palette) = ihdr(first.data).map_err(|detail| first.corrupt(detail))?;
+    let (mut probe, palette, least_bytes) = ihdr(first.data).map_err(|detail| first.corrupt(detail))?;
     limits.check(probe.width, probe.height, probe.channels)?;
-    let (mut seen_palette, mut seen_data) = (false, false);
+    let (mut seen_palette, mut data_len) = (false, 0);
     loop {
         let (chunk, after) = chunk(bytes, next)?;
         next = after;
@@ -76,8 +77,9 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe> {
             b"IDAT" if palette && !seen_palette => {
                 return Err(chunk.corrupt("an indexed image without PLTE"));
             }
-            b"IDAT" => seen_data = true,
-            b"IEND" if !seen_data => return Err(chunk.corrupt("no IDAT")),
+            b"IDAT" => data_len += chunk.data.len(),
+            b"IEND" if data_len == 0 => return Err(chunk.corrupt("no IDAT")),
+            b"IEND" if least_bytes.div_ceil(DEFLATE) > data_len as u64 => return Err(hollow(&probe, data_len)),
             b"IEND" => return Ok(probe),
             _ => {}
         }
@@ -89,11 +91,11 @@ pub(super) fn probe_ihdr(bytes: &[u8]) -> Option<Probe> {
     if bytes.get(12..16)? != b"IHDR" {
         return None;
     }
-    ihdr(bytes.get(16..29)?).ok().map(|(probe, _)| probe)
+    ihdr(bytes.get(16..29)?).ok().map(|(probe, ..)| probe)
 }
 
-/// Reads IHDR; also says whether the image has a palette.
-fn ihdr(data: &[u8]) -> std::result::Result<(Probe, bool), String> {
+/// Reads IHDR; also says whether the image has a palette, and how many bytes its samples are at the least.
+fn ihdr(data: &[u8]) -> std::result::Result<(Probe, bool, u64), String> {
     let &[w3, w2, w1, w0, h3, h2, h1, h0, depth, color, compression, filter, interlace] = data else {
         return Err(format!("IHDR of {} bytes", data.len()));
     };
@@ -121,7 +123,9 @@ fn ihdr(data: &[u8]) -> std::result::Result<(Probe, bool), String> {
         progressive: interlace == 1,
         exif_orientation: None,
     };
-    Ok((probe, color == 3))
+    let samples = if color == 3 { 1 } else { channels as u64 };
+    let row_bits = u64::from(width).saturating_mul(samples * u64::from(depth));
+    Ok((probe, color == 3, row_bits.saturating_mul(u64::from(height)) / 8))
 }
 
 #[cfg(test)]
