@@ -37,6 +37,7 @@ pub mod example;
 pub mod image;
 pub mod inspect;
 mod job;
+mod near;
 pub mod pipeline;
 pub mod record;
 mod size;

@@ -280,6 +280,7 @@ fn shards_that_tensorflow_wrote_are_whole_and_told_apart() {
         let (message, expected): (_, &[&str]) = match &name[..] {
             "raw.tfrecord" => (Some(MessageType::Raw), &["proto"]),
             "sequence.tfrecord" => (Some(MessageType::SequenceExample), &[]),
+            "sequence_columns.tfrecord" => (Some(MessageType::SequenceExample), &["kind_mixed"; 3]),
             empty if empty.starts_with("empty") => (None, &[]),
             // Their point is to give one name several kinds.
             "duplicate_keys.tfrecord" | "merged.tfrecord" | "columns.tfrecord" => {

@@ -104,12 +104,40 @@ impl clap::builder::TypedValueParser for SplitParser {
     }
 }
 
+/// Which records are looked at.
+#[derive(Args)]
+pub(super) struct WhereArg {
+    /// Only records that fulfil a condition, such as 'label == "hat" && image/height >= 224'
+    #[arg(long = "where", value_name = "EXPR", long_help = WHERE)]
+    condition: Option<String>,
+}
+
+const WHERE: &str = "\
+Only records that fulfil a condition, such as 'label == \"hat\" && image/height >= 224'
+
+  NAME == V, !=, <, <=, >, >=    any value of the feature compares so
+  NAME in [V, V]                 any value is one of these
+  NAME ^= \"cat/\", $=, *=         any text begins with this, ends with it, holds it
+  has(NAME)                      the record has the feature
+  len(NAME) > 1                  it has so many values (a feature list: steps)
+  !a, a && b, a || b, (a)        as usual
+
+Values are integers, decimals, and text in quotes. `label` is image/class/label, and compares with names of classes where \
+files beside the shards, or the records, name them; `text` is image/class/text. A feature list has the values of all its \
+steps. Odd names stand in backquotes. A feature that no record has is an error, but within has(). More in docs/filters.md.";
+
+impl WhereArg {
+    /// The filter, if there is one.
+    pub(super) fn filter(&self) -> Result<Option<Filter>> {
+        self.condition.as_deref().map(Filter::parse).transpose()
+    }
+}
+
 /// Which samples of a set are taken.
 #[derive(Args)]
 pub(super) struct SelectArgs {
-    /// Only records that fulfil this: 'label == 3 && image/height >= 224'
-    #[arg(long = "where", value_name = "EXPR")]
-    filter: Option<String>,
+    #[command(flatten)]
+    condition: WhereArg,
     /// Leave out the first K samples of those
     #[arg(long, value_name = "K", default_value_t = 0)]
     skip: u64,
@@ -127,7 +155,7 @@ pub(super) struct SelectArgs {
 impl SelectArgs {
     pub(super) fn select(&self) -> Result<Select> {
         Ok(Select {
-            filter: self.filter.as_deref().map(Filter::parse).transpose()?,
+            filter: self.condition.filter()?,
             skip: self.skip,
             take: self.take,
             repeat: self.repeat,

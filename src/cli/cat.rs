@@ -3,11 +3,10 @@
 use std::io::{self, Write};
 
 use tfrkit::dataset::resolve;
-use tfrkit::example::Filter;
 use tfrkit::inspect::{CatOptions, CatRecord, cat, cat_stream};
 use tfrkit::{Error, ErrorKind, Job, Result};
 
-use super::args::is_stdin;
+use super::args::{WhereArg, is_stdin};
 use super::output::Output;
 use super::pretty::Pretty;
 use super::{Done, GOOD, interrupt};
@@ -18,9 +17,8 @@ pub(super) struct Args {
     /// Shards: files, a directory, a glob, NAME@COUNT, or - for stdin
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
-    /// Only records that fulfil a condition, such as 'label == 3 && image/height >= 224'
-    #[arg(long = "where", value_name = "EXPR")]
-    condition: Option<String>,
+    #[command(flatten)]
+    condition: WhereArg,
     /// Show N records at most
     #[arg(short = 'n', long = "count", value_name = "N")]
     count: Option<u64>,
@@ -38,8 +36,7 @@ pub(super) struct Args {
 /// `limit` is how many records are shown where the arguments do not say.
 pub(super) fn run(args: &Args, limit: Option<u64>, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
-    let filter = args.condition.as_deref().map(Filter::parse).transpose()?;
-    let options = CatOptions { filter, skip: args.skip, limit: args.count.or(limit) };
+    let options = CatOptions { filter: args.condition.filter()?, skip: args.skip, limit: args.count.or(limit) };
     let pretty = if output.json { None } else { Pretty::of_stdout() };
     let mut found = false;
     let mut show = |record: CatRecord<'_>| {

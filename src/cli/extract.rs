@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use tfrkit::dataset::resolve;
-use tfrkit::example::Filter;
 use tfrkit::inspect::{ExtractOptions, ExtractReport, Extracted, ListFormat, extract};
 use tfrkit::{ErrorClass, ErrorKind, Job, Result};
 
+use super::args::WhereArg;
 use super::output::{Output, count, human_bytes, shown};
 use super::progress::with_bar;
 use super::{Done, GOOD, interrupt, is_closed_pipe};
@@ -32,9 +32,8 @@ pub(super) struct Args {
     /// Only this set [default: all, each in a folder of its own]
     #[arg(long, value_name = "NAME")]
     set: Option<String>,
-    /// Only records that fulfil a condition, such as 'label == 3 && image/height >= 224'
-    #[arg(long = "where", value_name = "EXPR")]
-    condition: Option<String>,
+    #[command(flatten)]
+    condition: WhereArg,
     /// Pass over the first K records of those
     #[arg(long, value_name = "K", default_value_t = 0)]
     skip: u64,
@@ -62,7 +61,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     let stop = interrupt::flag();
     let job = Job { stop: Some(&stop), ..job };
     let options = ExtractOptions {
-        filter: args.condition.as_deref().map(Filter::parse).transpose()?,
+        filter: args.condition.filter()?,
         skip: args.skip,
         take: args.take,
         list: args.format,

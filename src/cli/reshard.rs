@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use tfrkit::dataset::resolve;
-use tfrkit::example::Filter;
 use tfrkit::inspect::{ReshardOptions, ReshardReport, Sample, Sets, Stratify, reshard};
 use tfrkit::record::Compression;
 use tfrkit::{Job, Result};
 
-use super::args::{ExistingArgs, ShardArgs, Split, SplitParser};
+use super::args::{ExistingArgs, ShardArgs, Split, SplitParser, WhereArg};
 use super::output::{Output, count, human_bytes, shown};
 use super::progress::with_bar;
 use super::{Done, GOOD, interrupt};
@@ -53,9 +52,8 @@ pub(super) struct Args {
     /// The compression of what is written
     #[arg(long, value_name = "none|gzip|zlib", default_value = "none")]
     compression: Compression,
-    /// Only records that fulfil this: 'label == 3 && image/height >= 224'
-    #[arg(long = "where", value_name = "EXPR")]
-    condition: Option<String>,
+    #[command(flatten)]
+    condition: WhereArg,
     /// Leave out the first K records of those of each set
     #[arg(long, value_name = "K", default_value_t = 0)]
     skip: u64,
@@ -105,7 +103,7 @@ impl Args {
             shuffle: self.shuffle,
             seed: self.seed,
             compression: self.compression,
-            filter: self.condition.as_deref().map(Filter::parse).transpose()?,
+            filter: self.condition.filter()?,
             skip: self.skip,
             take: self.take,
             sample: self.sample,

@@ -1,11 +1,13 @@
 //! Sets of shards: their names and patterns, the index beside them, the manifest, the sharded writer.
 
+mod classes;
 mod index;
 pub(crate) mod labels;
 mod manifest;
 mod marker;
 mod names;
 mod paths;
+mod search;
 mod set_files;
 mod set_writer;
 mod shard_writer;
@@ -13,6 +15,7 @@ mod shares;
 mod swap;
 pub(crate) mod tfds;
 
+pub(crate) use classes::Classes;
 pub use index::{Span, build_index, idx_path, read_idx, write_idx};
 pub(crate) use manifest::MAX_LABEL_OFFSET;
 pub use manifest::{FeatureEntry, Manifest, SetEntry, ShardEntry, fingerprint};
@@ -20,6 +23,7 @@ pub(crate) use marker::{lock_dir, refuse_existing, without_empty_dir};
 pub(crate) use names::{IMAGE_LISTS, shard_stem};
 pub use names::{NumberedName, is_shard_name, shard_file_name};
 pub use paths::{ResolvedSets, ShardSet, resolve};
+pub(crate) use search::{Search, ShardSearch};
 pub(crate) use set_writer::check_set_name;
 pub(crate) use set_writer::finish_sets;
 pub use set_writer::{Existing, SetPlan, SetWriter};

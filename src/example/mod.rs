@@ -25,6 +25,7 @@ pub use builder::ExampleBuilder;
 pub(crate) use columns::Row;
 pub use columns::{Column, ColumnLayout, ColumnSpec, ExampleParser};
 pub use filter::Filter;
+pub(crate) use filter::Sought;
 pub use json::example_to_json;
 pub(crate) use json::hex;
 pub use proto::{Example, SequenceExample};

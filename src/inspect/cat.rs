@@ -12,7 +12,7 @@ use super::describe::describe;
 use super::known::Known;
 use super::message::MessageType;
 use super::work::{STREAM_NAME, Tracked, Work};
-use crate::dataset::ShardSet;
+use crate::dataset::{Search, ShardSearch, ShardSet};
 use crate::error::{Error, Result};
 use crate::example::{Example, ExampleView, Filter, Kind, SequenceExample, example_to_json, hex, proto};
 use crate::job::Job;
@@ -47,7 +47,8 @@ pub struct CatRecord<'a> {
 /// What is skipped is not read where an index lies beside its shard, or where the manifest counts a whole shard; else
 /// the headers of mapped shards are read, and all of others.
 ///
-/// The first damaged record ends it, as does an error out of `f`.
+/// The first damaged record ends it, as does an error out of `f`. A filter over a feature that no record has is a usage error
+/// at the end; where it compares a label with text, the classes are those that files beside the shards name.
 ///
 /// ```
 /// use tfrkit::dataset::{ShardWriter, resolve};
@@ -77,17 +78,19 @@ pub fn cat(
 ) -> Result<u64> {
     let paths: Vec<&Path> = sets.iter().flat_map(|s| s.shards.iter().map(|p| p.as_path())).collect();
     let work = Work::new(job, paths.iter().copied());
-    let mut window = Window::new(options);
+    let search = options.filter.as_ref().map(Search::new);
+    let mut window = Window::new(&options, search.as_ref());
     let known = Known::beside(paths.iter().copied().filter(|_| window.can_jump()), work.io());
     for path in paths {
         if window.is_over() {
             break;
         }
         if let Some(source) = window.open(path, &known, &work)? {
-            window.show(path, source, &work, f)?;
+            let search = search.as_ref().map(|search| search.in_shard(path)).transpose()?;
+            window.show(path, source, search, &work, f)?;
         }
     }
-    Ok(window.shown)
+    window.end()
 }
 
 /// As [`cat`], of one shard out of a stream, such as standard input; its path is `-`.
@@ -99,24 +102,34 @@ pub fn cat_stream(
 ) -> Result<u64> {
     let work = Work::new(job, []);
     let path = Path::new(STREAM_NAME);
-    let mut window = Window::new(options);
+    let search = options.filter.as_ref().map(Search::new);
+    let mut window = Window::new(&options, search.as_ref());
     if !window.is_over() {
-        window.show(path, Tracked::stream(input, path, ReadOptions::default())?, &work, f)?;
+        let source = Tracked::stream(input, path, ReadOptions::default())?;
+        window.show(path, source, search.as_ref().map(Search::in_stream), &work, f)?;
     }
-    Ok(window.shown)
+    window.end()
 }
 
 /// The stretch of records to show, counted over all shards.
-struct Window {
-    filter: Option<Filter>,
+struct Window<'s> {
+    search: Option<&'s Search<'s>>,
     skip: u64,
     left: u64,
     shown: u64,
 }
 
-impl Window {
-    fn new(options: CatOptions) -> Self {
-        Window { filter: options.filter, skip: options.skip, left: options.limit.unwrap_or(u64::MAX), shown: 0 }
+impl<'s> Window<'s> {
+    fn new(options: &CatOptions, search: Option<&'s Search<'s>>) -> Self {
+        Window { search, skip: options.skip, left: options.limit.unwrap_or(u64::MAX), shown: 0 }
+    }
+
+    /// How many records were shown; an error where all have gone by, and none had a feature that the filter names.
+    fn end(self) -> Result<u64> {
+        if let (Some(search), false) = (self.search, self.is_over()) {
+            search.check()?;
+        }
+        Ok(self.shown)
     }
 
     fn is_over(&self) -> bool {
@@ -125,7 +138,7 @@ impl Window {
 
     /// Whether records are left out by their number alone.
     fn can_jump(&self) -> bool {
-        self.skip > 0 && self.filter.is_none()
+        self.skip > 0 && self.search.is_none()
     }
 
     /// Opens a shard, at the first record to show where its place is known. `None` for a shard that is skipped.
@@ -155,6 +168,7 @@ impl Window {
         &mut self,
         path: &Path,
         mut source: Tracked,
+        search: Option<ShardSearch<'_>>,
         work: &Work<'_>,
         f: &mut dyn FnMut(CatRecord<'_>) -> Result<()>,
     ) -> Result<()> {
@@ -168,7 +182,7 @@ impl Window {
             && let Some(RecordRef { index, offset, payload }) = source.next_record(work)?
         {
             let record = CatRecord { path, record: index, offset, payload };
-            let matches = self.filter.as_ref().map_or(Ok(true), |filter| filter.matches(payload));
+            let matches = search.as_ref().map_or(Ok(true), |search| search.matches(payload));
             if !matches.map_err(|e| record.place(e))? {
                 continue;
             }

@@ -9,7 +9,6 @@ use serde::Deserialize;
 
 use super::feed::Boundaries;
 use super::finding::{Finding, FindingKind};
-use crate::dataset::labels::{LABELS_NAME, read_labels};
 use crate::dataset::{Manifest, NumberedName, build_index, dir_of, fingerprint, idx_path, read_idx};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Compression, Io};
@@ -125,50 +124,6 @@ impl Sidecars {
             found.extend(check_index(shard, bytes, whole, io)?);
         }
         Ok(found)
-    }
-}
-
-/// The classes that files beside a shard name.
-#[derive(PartialEq, Eq)]
-pub(super) struct Classes {
-    pub(super) names: Vec<String>,
-    /// The number of the first.
-    pub(super) first: i64,
-}
-
-impl Classes {
-    /// Those of the manifest, or else of `labels.txt`, whose first line is the class 0 then.
-    pub(super) fn beside(shard: &Path) -> Result<Option<Self>> {
-        let dir = dir_of(shard);
-        let found = match Manifest::read(dir)? {
-            Some(manifest) => Some(Classes { names: manifest.classes, first: manifest.label_offset }),
-            None if dir.join(LABELS_NAME).is_file() => {
-                Some(Classes { names: read_labels(&dir.join(LABELS_NAME))?, first: 0 })
-            }
-            None => None,
-        };
-        Ok(found.filter(|classes| !classes.names.is_empty()))
-    }
-
-    /// As [`beside`](Self::beside), or else those of TFDS's file of names for the first of these features that has one.
-    pub(super) fn beside_or_tfds(shard: &Path, features: &[String]) -> Result<Option<Self>> {
-        let found = Self::beside(shard)?;
-        let tfds = |feature: &String| dir_of(shard).join(format!("{}.{LABELS_NAME}", feature.replace('/', ".")));
-        match features.iter().map(tfds).find(|path| found.is_none() && path.is_file()) {
-            Some(path) => Ok(Some(Classes { names: read_labels(&path)?, first: 0 })),
-            None => Ok(found),
-        }
-    }
-
-    /// The numbers of the classes.
-    pub(super) fn numbers(&self) -> impl Iterator<Item = i64> {
-        (0i64..).zip(&self.names).filter_map(|(at, _)| self.first.checked_add(at))
-    }
-
-    /// The name of a class.
-    pub(super) fn name(&self, number: i64) -> Option<&str> {
-        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.names.get(at).map(String::as_str)
     }
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::features::FeatureNames;
 use super::samples::Samples;
 use super::view::record_number;
-use crate::dataset::{ShardWriter, fingerprint};
+use crate::dataset::{Search, ShardSearch, ShardWriter, fingerprint};
 use crate::error::{Error, Result};
 use crate::example::{ExampleBuilder, ExampleView, Filter, hex};
 use crate::job::in_order;
@@ -51,14 +51,18 @@ impl Found {
 /// # Errors
 /// Of reading the records, every CRC verified; of features that are not as the filter takes them; a missing label.
 pub(super) fn scan(samples: &Samples, wanted: &Wanted<'_>, threads: usize) -> Result<Vec<Found>> {
-    in_order(threads, samples.counts().len(), |shard| {
-        let kept = Kept::new(samples.shard_path(shard), wanted)?;
+    let search = wanted.filter.map(Search::new);
+    let found = in_order(threads, samples.counts().len(), |shard| {
+        let path = samples.shard_path(shard);
+        let search = search.as_ref().map(|search| search.in_shard(path)).transpose()?;
+        let kept = Kept::new(path, wanted, search.as_ref())?;
         if let Some(found) = kept.read().filter(|found| found.fits(samples.counts()[shard], wanted)) {
+            search.as_ref().inspect(|search| search.was_kept());
             return Ok(found);
         }
         let mut found = Found::default();
         samples.read_shard(shard, |record, payload| {
-            if wanted.filter.map_or(Ok(true), |filter| filter.matches(payload))? {
+            if search.as_ref().map_or(Ok(true), |search| search.matches(payload))? {
                 found.records.push(record_number(record)?);
                 if let Some(names) = wanted.label {
                     found.labels.push(names.label(payload)?);
@@ -66,22 +70,26 @@ pub(super) fn scan(samples: &Samples, wanted: &Wanted<'_>, threads: usize) -> Re
             }
             Ok(())
         })?;
-        kept.write(&found);
+        if search.as_ref().is_none_or(ShardSearch::may_be_kept) {
+            kept.write(&found);
+        }
         Ok(found)
-    })
+    })?;
+    search.as_ref().map_or(Ok(()), Search::check)?;
+    Ok(found)
 }
 
 /// The file that a scan of a shard is kept in: one record, an Example of two lists.
 struct Kept(PathBuf);
 
 impl Kept {
-    fn new(shard: &Path, wanted: &Wanted<'_>) -> Result<Self> {
+    fn new(shard: &Path, wanted: &Wanted<'_>, search: Option<&ShardSearch<'_>>) -> Result<Self> {
         let mut hash = Sha256::new();
         hash.update(fingerprint(shard)?);
         // The fingerprint sees both ends of a shard; this, a change between them.
         let modified = std::fs::metadata(shard).and_then(|meta| meta.modified()).map_err(|e| Error::io(shard, e))?;
         hash.update(format!("{modified:?} "));
-        let filter = wanted.filter.map(Filter::to_string);
+        let filter = search.map(ShardSearch::key);
         hash.update(format!("{filter:?} {:?}", wanted.label.map(|names| &names.label)));
         Ok(Kept(shard.with_file_name(format!("{PREFIX}{}", hex(&hash.finalize()[..16])))))
     }

@@ -6,10 +6,8 @@ use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
 use crate::error::{Error, Result};
+use crate::near::is_near;
 use crate::size::parse_size;
-
-/// A name that is no further than this many edits away is suggested.
-const NEAR: usize = 3;
 
 /// A table of the spec while it is read: it knows its text, and which keys were asked for.
 pub(super) struct Section<'t> {
@@ -169,10 +167,6 @@ impl<'t> Section<'t> {
 
 fn shown(text: &str, value: &Spanned<DeValue<'_>>) -> String {
     text.get(value.span()).map(|text| format!(", not {text}")).unwrap_or_default()
-}
-
-fn is_near(name: &str, known: &str) -> bool {
-    strsim::levenshtein(name, known) <= NEAR.min(known.len() / 3)
 }
 
 /// Names shown at most where none is near.

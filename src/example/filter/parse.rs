@@ -1,18 +1,29 @@
 //! From text to a condition: one function a rule of the grammar.
 
-use super::{Condition, Feature, Filter, Literal, MAX_FEATURES, SHORT, Test};
+use super::{CLASSES, Condition, Feature, Filter, Literal, MAX_FEATURES, SHORT, Test};
 use crate::error::{Error, Result};
 
 /// Deeper nesting than this is an attack on the stack, not a condition.
 const MAX_DEPTH: usize = 64;
 
-const TESTS: [Test; 6] = [Test::Equal, Test::NotEqual, Test::LessEqual, Test::GreaterEqual, Test::Less, Test::Greater];
+/// A symbol that begins like another stands before it.
+const TESTS: [Test; 9] = [
+    Test::Equal,
+    Test::NotEqual,
+    Test::LessEqual,
+    Test::GreaterEqual,
+    Test::Less,
+    Test::Greater,
+    Test::Begins,
+    Test::Ends,
+    Test::Holds,
+];
 
 pub(super) fn parse(text: &str) -> Result<Filter> {
     let mut parser = Parser { text, at: 0, depth: 0, names: Vec::new() };
     let condition = parser.either()?;
     match parser.rest().is_empty() {
-        true => Ok(Filter { condition, names: parser.names }),
+        true => Ok(Filter { condition, names: parser.names, classes: None }),
         false => Err(parser.expected("&&, || or the end")),
     }
 }
@@ -130,7 +141,13 @@ impl<'a> Parser<'a> {
             if word == "has" {
                 return Ok(Condition::Has(feature));
             }
-            let test = self.test("==, !=, <, <=, > or >=")?;
+            let orders = "==, !=, <, <=, > or >=";
+            let at = self.at;
+            let test = self.test(orders)?;
+            if test.is_of_text() {
+                self.at = at;
+                return Err(self.expected(orders));
+            }
             self.rest();
             let at = self.at;
             return match self.literal("a number of values")? {
@@ -145,8 +162,14 @@ impl<'a> Parser<'a> {
             return Ok(Condition::Any(feature, Test::In, self.list()?));
         }
         self.at = at;
-        let test = self.test("==, !=, <, <=, >, >= or in")?;
-        Ok(Condition::Any(feature, test, vec![self.literal(LITERAL)?]))
+        let test = self.test("==, !=, <, <=, >, >=, ^=, $=, *= or in")?;
+        self.rest();
+        let at = self.at;
+        let literal = self.literal(if test.is_of_text() { "text in quotes" } else { LITERAL })?;
+        if test.is_of_text() && literal.text().is_none() {
+            return Err(self.error(at, format!("{} compares text, which stands in quotes", test.symbol())));
+        }
+        Ok(Condition::Any(feature, test, vec![literal]))
     }
 
     fn test(&mut self, expected: &str) -> Result<Test> {
@@ -184,8 +207,13 @@ impl<'a> Parser<'a> {
         if name.is_empty() && self.at == start {
             return Err(self.expected(expected));
         }
-        let long = SHORT.iter().find(|(short, _)| *short == name).map(|(_, long)| (*long).to_owned());
-        let feature = Feature { name: self.number(name), long: long.map(|long| self.number(long)) };
+        let long = SHORT.iter().find(|(short, _)| *short == name).map(|(_, long)| *long);
+        let class = CLASSES.iter().find(|(class, _)| *class == long.unwrap_or(&name)).and_then(|(_, class)| *class);
+        let feature = Feature {
+            name: self.number(&name),
+            long: long.map(|long| self.number(long)),
+            class: class.map(|class| self.number(class)),
+        };
         match self.names.len() > MAX_FEATURES {
             true => Err(self.error(start, format!("more than {MAX_FEATURES} features"))),
             false => Ok(feature),
@@ -193,9 +221,9 @@ impl<'a> Parser<'a> {
     }
 
     /// The number of a name among those of the filter.
-    fn number(&mut self, name: String) -> usize {
+    fn number(&mut self, name: &str) -> usize {
         self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            self.names.push(name);
+            self.names.push(name.to_owned());
             self.names.len() - 1
         })
     }

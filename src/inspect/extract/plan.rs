@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::names::{Folders, MAX_NAME, Names, Stored, component, with_extension};
 use super::parts::Parts;
-use crate::dataset::{ShardSet, dir_of, shard_stem};
+use crate::dataset::{Classes, ShardSet, dir_of, shard_stem};
 use crate::error::Result;
 use crate::image::{Format, sniff};
 use crate::inspect::cat::CatRecord;
-use crate::inspect::metadata::{Classes, file_name};
+use crate::inspect::metadata::file_name;
 use crate::pipeline::FeatureNames;
 
 /// So many classes are held against each other, but for those with names that are none.

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::bins::Draw;
 use super::tally::{ClassKey, ClassTable, DECODED, ImageFacts, MOST_CLASSES, shorten};
-use crate::dataset::ResolvedSets;
+use crate::dataset::{Classes, ResolvedSets};
 use crate::inspect::duplicates::Groups;
 use crate::inspect::features::{FeatureInfo, FeatureTable};
 use crate::inspect::finding::{FindingCounts, Key};
 use crate::inspect::message::MessageType;
-use crate::inspect::metadata::Classes;
 use crate::inspect::stats::LABEL_NAMES;
 use crate::inspect::survey::Survey;
 use crate::inspect::validate::Report;

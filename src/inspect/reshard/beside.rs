@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::plan::PlannedSet;
 use super::write::Inputs;
 use crate::dataset::labels::{self, LABELS_NAME};
-use crate::dataset::{FeatureEntry, Manifest, dir_of, tfds};
+use crate::dataset::{Classes, FeatureEntry, Manifest, dir_of, tfds};
 use crate::error::{Error, ErrorClass, Result};
 use crate::example::ExampleView;
-use crate::inspect::metadata::{Classes, file_name};
+use crate::inspect::metadata::file_name;
 use crate::record::Compression;
 
 /// The files beside the inputs, as far as the inputs' directories agree on them.

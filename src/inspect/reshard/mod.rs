@@ -23,8 +23,8 @@ use self::write::{Inputs, write_sets};
 use super::known::Known;
 use super::work::Work;
 use crate::dataset::{
-    Existing, SetWriter, ShardCount, ShardSet, ShardSummary, WrittenShard, check_split, finish_sets, finish_swap,
-    lock_dir, refuse_existing, without_empty_dir,
+    Existing, Search, SetWriter, ShardCount, ShardSet, ShardSummary, WrittenShard, check_split, finish_sets,
+    finish_swap, lock_dir, refuse_existing, without_empty_dir,
 };
 use crate::error::{Error, ErrorClass, Result};
 use crate::example::Rewrite;
@@ -69,7 +69,7 @@ pub struct ReshardReport {
 ///
 /// # Errors
 /// Usage errors for options that contradict each other, an output among the inputs, several sets that would become one
-/// without [`Sets::Merge`], and a condition that no record fulfils. The first damaged record, and the first that is no
+/// without [`Sets::Merge`], a condition that no record fulfils, and one over a feature that no record has. The first damaged record, and the first that is no
 /// Example where its features are asked for; nothing of this run is left behind then. After an interruption or an error of
 /// the system, whole shards stay, for [`Existing::Resume`].
 ///
@@ -111,15 +111,17 @@ fn write_anew(sets: &[ShardSet], out: &Path, options: &ReshardOptions, job: &Job
 
     let work = Work::new(job, paths.iter().map(PathBuf::as_path));
     let keys = (!options.split.is_empty()).then(|| Keys::new(options.seed, options.key.as_deref(), &options.stratify));
+    let search = options.filter.as_ref().map(Search::new);
     let scan = Scan {
         work: &work,
         known: Known::beside(paths.iter().map(PathBuf::as_path), work.io()),
         out,
-        filter: options.filter.as_ref(),
+        search: search.as_ref(),
         keys: keys.as_ref(),
         rewrite: rewrite.as_ref().filter(|_| matches!(options.shards, ShardCount::OfBytes(_))),
     };
     let mut scanned = work.in_order(paths.len(), |i| scan.input(i, &paths[i]))?;
+    search.as_ref().map_or(Ok(()), Search::check)?;
     let planned = plan_sets(&sources, &mut scanned, options, &mut report.warnings)?;
     let inputs = open(paths, &scanned, &planned, &work)?;
 

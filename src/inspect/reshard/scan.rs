@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use super::split::{Keys, Traits};
-use crate::dataset::Span;
+use crate::dataset::{Search, ShardSearch, Span};
 use crate::error::{Error, ErrorClass, Result};
-use crate::example::{Filter, Rewrite};
+use crate::example::Rewrite;
 use crate::inspect::known::Known;
 use crate::inspect::work::{Tracked, Work, spool};
 use crate::record::{Compression, RandomAccess, ReadOptions, Shard, Writer, frame};
@@ -56,7 +56,7 @@ pub(super) struct Scan<'a> {
     pub(super) known: Known,
     /// The directory for the inflated records of compressed inputs.
     pub(super) out: &'a Path,
-    pub(super) filter: Option<&'a Filter>,
+    pub(super) search: Option<&'a Search<'a>>,
     pub(super) keys: Option<&'a Keys>,
     /// Set where the lengths of rewritten records must be known.
     pub(super) rewrite: Option<&'a Rewrite>,
@@ -68,11 +68,12 @@ impl Scan<'_> {
     pub(super) fn input(&self, number: usize, path: &Path) -> Result<Scanned> {
         let number = u32::try_from(number).map_err(|_| Error::usage("there are more inputs than 2^32"))?;
         let mut source = Tracked::open(path, self.work.io(), ReadOptions::default())?;
+        let search = self.search.map(|search| search.in_shard(path)).transpose()?;
         if source.compression() != Compression::None {
-            return self.compressed(number, path, source);
+            return self.compressed(number, path, source, search.as_ref());
         }
         if self.looks_inside() {
-            return self.payloads(number, path, &mut source, |_| Ok(()));
+            return self.payloads(number, path, &mut source, search.as_ref(), |_| Ok(()));
         }
         let mut found = Scanned::default();
         let mut add = |record, span: Span| place(number, record, span.offset, span.size).map(|p| found.places.push(p));
@@ -93,16 +94,22 @@ impl Scan<'_> {
     }
 
     fn looks_inside(&self) -> bool {
-        self.filter.is_some() || self.keys.is_some() || self.rewrite.is_some()
+        self.search.is_some() || self.keys.is_some() || self.rewrite.is_some()
     }
 
     /// Compressed records have no offsets to jump to: they are inflated once, into a nameless file.
-    fn compressed(&self, number: u32, path: &Path, mut source: Tracked) -> Result<Scanned> {
+    fn compressed(
+        &self,
+        number: u32,
+        path: &Path,
+        mut source: Tracked,
+        search: Option<&ShardSearch<'_>>,
+    ) -> Result<Scanned> {
         let beside = self.out.join("inflated");
         let mut found = Scanned::default();
         let data = spool(&beside, |to| {
             let mut writer = Writer::new(to);
-            found = self.payloads(number, path, &mut source, |payload| {
+            found = self.payloads(number, path, &mut source, search, |payload| {
                 // What cannot be written there is no fault of the input.
                 writer.write(payload).map(drop).map_err(|e| e.at_path(self.out))
             })?;
@@ -121,6 +128,7 @@ impl Scan<'_> {
         number: u32,
         path: &Path,
         source: &mut Tracked,
+        search: Option<&ShardSearch<'_>>,
         mut each: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<Scanned> {
         let mut found = Scanned::default();
@@ -129,7 +137,7 @@ impl Scan<'_> {
             each(record.payload)?;
             found.records += 1;
             let mut look = || -> Result<()> {
-                if self.filter.map_or(Ok(true), |filter| filter.matches(record.payload))? {
+                if search.map_or(Ok(true), |search| search.matches(record.payload))? {
                     let mut place = place(number, record.index, record.offset, record.frame_len())?;
                     if let Some(rewrite) = self.rewrite
                         && rewrite.apply(record.payload, &mut rewritten)?

@@ -20,9 +20,8 @@ pub use numbers::{NumberStats, QUANTILES};
 
 use super::features::{kind_name, kind_names};
 use super::message::{MessageType, Profile};
-use super::metadata::Classes;
 use super::work::{STREAM_NAME, Tracked, Work};
-use crate::dataset::ShardSet;
+use crate::dataset::{Classes, ShardSet};
 use crate::error::Result;
 use crate::example::Kind;
 use crate::job::Job;
