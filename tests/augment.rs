@@ -82,7 +82,7 @@ fn previews_that_cannot_be() {
     let (shards, sheet) = (dir.path().join("none"), dir.path().join("sheet.png"));
     let cases = [
         (&["--op", "adjust_hu"][..], "did you mean 'adjust_hue'?"),
-        (&["--op", "cutout"], "--pipeline"),
+        (&["--op", "one_of"], "--pipeline"),
         (&["--samples", "0"], "from 1 to 200"),
         (&["--cell", "4000"], "from 64 to 1024"),
         (&["--preset", "imagnet"], "did you mean 'imagenet'?"),

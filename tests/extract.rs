@@ -195,11 +195,14 @@ fn sets_by_other_tools_are_extracted() {
     tfr().args(["extract", text(&shard), "-o", text(&out("c")), "--take", "1"]).assert().success();
     assert_eq!(names(&out("c")), ["manifest.jsonl", "seven"], "no folders of classes that were not asked for");
     // Other features, one of them a text.
-    let other = ExampleBuilder::new().bytes("thumb", &image(2)).text("kind", "cat").int64("label", 1).encode();
-    write_shard(&shard, &[other]);
+    let (thumb, full) = (image(2), image(3));
+    let other = ExampleBuilder::new().bytes("thumb", &thumb).text("kind", "cat").int64("label", 1);
+    // Of two features with images, which one is meant is not told; one alone is found, as `own_names` tests.
+    write_shard(&shard, &[other.clone().bytes("full", &full).encode()]);
     let (code, _, stderr) = run(&["extract", text(&shard), "-o", text(&out("d"))]);
     assert!(code == 1 && stderr.contains("'image/encoded' or 'image'") && stderr.contains("--image"), "{stderr}");
     assert!(!out("d").exists());
+    write_shard(&shard, &[other.encode()]);
     let chosen = ["--image", "thumb", "--label", "kind"];
     let (code, _, stderr) = run(&[&["extract", text(&shard), "-o", text(&out("e"))], &chosen[..]].concat());
     assert_eq!(code, 0);

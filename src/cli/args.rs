@@ -133,6 +133,29 @@ impl WhereArg {
     }
 }
 
+/// Which features hold image and label.
+#[derive(Args)]
+pub(super) struct FeatureArgs {
+    /// The feature that holds the encoded image [default: image/encoded, or else image, or else the only one with images]
+    #[arg(long, value_name = "FEATURE")]
+    pub(super) image: Option<String>,
+    /// The feature that holds the label [default: image/class/label, or else label]
+    #[arg(long, value_name = "FEATURE")]
+    pub(super) label: Option<String>,
+}
+
+impl FeatureArgs {
+    /// Puts what was named in the place of what the pipeline says.
+    pub(super) fn name_in(&self, pipeline: &mut Pipeline) {
+        for (named, names) in [(&self.image, &mut pipeline.features.image), (&self.label, &mut pipeline.features.label)]
+        {
+            if let Some(name) = named {
+                *names = vec![name.clone()];
+            }
+        }
+    }
+}
+
 /// Which samples of a set are taken.
 #[derive(Args)]
 pub(super) struct SelectArgs {

@@ -6,7 +6,7 @@ use tfrkit::dataset::resolve;
 use tfrkit::inspect::{ExtractOptions, ExtractReport, Extracted, ListFormat, extract};
 use tfrkit::{ErrorClass, ErrorKind, Job, Result};
 
-use super::args::WhereArg;
+use super::args::{FeatureArgs, WhereArg};
 use super::output::{Output, count, human_bytes, shown};
 use super::progress::with_bar;
 use super::{Done, GOOD, interrupt, is_closed_pipe};
@@ -43,12 +43,8 @@ pub(super) struct Args {
     /// The form of the list; csv has no room for features that are lists or bytes
     #[arg(long, value_name = "jsonl|csv", default_value = "jsonl")]
     format: ListFormat,
-    /// The feature that holds the encoded image [default: image/encoded, or else image]
-    #[arg(long, value_name = "FEATURE")]
-    image: Option<String>,
-    /// The feature that holds the label, a number or a text [default: image/class/label, or else label]
-    #[arg(long, value_name = "FEATURE")]
-    label: Option<String>,
+    #[command(flatten)]
+    features: FeatureArgs,
     /// Make no class folders
     #[arg(long)]
     flat: bool,
@@ -65,8 +61,8 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         skip: args.skip,
         take: args.take,
         list: args.format,
-        image: args.image.clone(),
-        label: args.label.clone(),
+        image: args.features.image.clone(),
+        label: args.features.label.clone(),
         flat: args.flat,
         replace: args.force,
     };

@@ -9,7 +9,7 @@ use tfrkit::Job;
 use tfrkit::inspect::{PreviewOptions, preview};
 
 use super::apply::Picture;
-use super::args::{ModeArg, PipelineArgs, SetArgs};
+use super::args::{FeatureArgs, ModeArg, PipelineArgs, SetArgs};
 use super::out::{ForceArg, OutFile, kind_of};
 use super::output::{Output, shown};
 use super::{Done, GOOD, interrupt};
@@ -21,6 +21,8 @@ pub(super) struct Args {
     set: SetArgs,
     #[command(flatten)]
     pipeline: PipelineArgs,
+    #[command(flatten)]
+    features: FeatureArgs,
     /// Which op list runs
     #[arg(long, value_enum, default_value = "train")]
     mode: ModeArg,
@@ -60,7 +62,9 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         sweep: args.op.clone(),
         cell: args.cell,
     };
-    let sheet = preview(&set, &args.pipeline.read()?, &options, &job)?;
+    let mut pipeline = args.pipeline.read()?;
+    args.features.name_in(&mut pipeline);
+    let sheet = preview(&set, &pipeline, &options, &job)?;
     let bytes = kind.encode(&sheet)?;
     file.write(|file| file.write_all(&bytes))?;
     let shape = [sheet.shape().height, sheet.shape().width];

@@ -8,7 +8,7 @@ use tfrkit::dataset::resolve;
 use tfrkit::inspect::{ReportOptions, report};
 use tfrkit::{Error, ErrorKind, Job};
 
-use super::args::is_stdin;
+use super::args::{FeatureArgs, is_stdin};
 use super::out::{ForceArg, OutFile, kind_of};
 use super::output::{Output, count, human_bytes, shown};
 use super::progress::with_bar;
@@ -37,6 +37,8 @@ pub(super) struct Args {
     /// Decode every image, strictly, as tfr validate --decode does
     #[arg(long)]
     decode: bool,
+    #[command(flatten)]
+    features: FeatureArgs,
     /// The page's title; the name of the shards' folder, or of the only shard, unless given
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
@@ -52,6 +54,8 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         samples: args.samples,
         images: !args.no_images,
         decode: args.decode,
+        image: args.features.image.clone(),
+        label: args.features.label.clone(),
         title: args.title.clone(),
     };
     let sets = resolve(&args.paths)?;

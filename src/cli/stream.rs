@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tfrkit::pipeline::{BatchDigest, Counters, Loader, LoaderOptions, LoaderState, OnError, Skipped, Stage, Waited};
 use tfrkit::{Error, ErrorKind, Result};
 
-use super::args::{GlobalArgs, ModeArg, PipelineArgs, SelectArgs, SetArgs, parse_share};
+use super::args::{FeatureArgs, GlobalArgs, ModeArg, PipelineArgs, SelectArgs, SetArgs, parse_share};
 use super::convert::OnErrorArg;
 use super::live::{self, Live};
 use super::out::write_whole;
@@ -35,6 +35,8 @@ pub(super) struct Args {
     select: SelectArgs,
     #[command(flatten)]
     pipeline: PipelineArgs,
+    #[command(flatten)]
+    features: FeatureArgs,
     /// Which op list runs
     #[arg(long, value_enum, default_value = "train")]
     mode: ModeArg,
@@ -113,7 +115,8 @@ pub(super) fn run(args: &Args, global: &GlobalArgs, output: &Output) -> Done {
         [] => vec![(args.set.resolve()?, 1.0)],
         shares => args.set.resolve_mix(shares)?,
     };
-    let pipeline = args.pipeline.read()?;
+    let mut pipeline = args.pipeline.read()?;
+    args.features.name_in(&mut pipeline);
     let options = LoaderOptions {
         mode: args.mode.into(),
         batch: args.batch.map(|n| n as usize),

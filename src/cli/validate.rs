@@ -8,7 +8,7 @@ use tfrkit::dataset::resolve;
 use tfrkit::example::Schema;
 use tfrkit::inspect::{Report, ValidateOptions, validate, validate_stream};
 
-use super::args::is_stdin;
+use super::args::{FeatureArgs, is_stdin};
 use super::output::{Output, count, human_bytes};
 use super::progress::with_bar;
 use super::{BAD_DATA, Done, GOOD, interrupt};
@@ -28,6 +28,8 @@ pub(super) struct Args {
     /// As --duplicates, with every image's hash computed anew and held against the stored one
     #[arg(long)]
     deep: bool,
+    #[command(flatten)]
+    features: FeatureArgs,
     /// Hold every record against a schema, as `tfr schema` writes it, or TFDV's schema.pbtxt
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
@@ -36,7 +38,14 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
     let schema = args.schema.as_deref().map(Schema::read).transpose()?;
-    let options = ValidateOptions { decode: args.decode, duplicates: args.duplicates, deep: args.deep, schema };
+    let options = ValidateOptions {
+        decode: args.decode,
+        duplicates: args.duplicates,
+        deep: args.deep,
+        image: args.features.image.clone(),
+        label: args.features.label.clone(),
+        schema,
+    };
     let report = with_bar(output, "validating", job, |job| match is_stdin(&args.paths) {
         true => validate_stream(Box::new(io::stdin()), &options, job),
         false => validate(&resolve(&args.paths)?, &options, job),

@@ -12,6 +12,7 @@ use super::images::ImageChecker;
 use super::kinds::KindTable;
 use super::message::{MessageType, Profile, walk};
 use super::report::Tally;
+use super::stats::LABEL_NAMES;
 use crate::error::{Error, Result};
 use crate::example::proto::{Feature, feature};
 use crate::example::{Kind, Schema, SequenceExample};
@@ -95,10 +96,11 @@ impl<'a> RecordCheck<'a> {
         if self.scope.hashing == Hashing::Off {
             return Ok(());
         }
-        let Scope { shard, path, profile, hashing, .. } = self.scope;
+        let Scope { shard, path, hashing, .. } = self.scope;
         let deep = hashing == Hashing::Recomputed;
         let found = &mut self.found;
-        self.contents.see(payload, profile.image_key, deep, (shard, record, offset), |finding| {
+        let key = self.scope.profile.image_key.as_deref();
+        self.contents.see(payload, key, deep, (shard, record, offset), |finding| {
             found.push(finding.at_path(path).at_record(record, offset));
         })
     }
@@ -140,11 +142,13 @@ impl<'a> RecordCheck<'a> {
         if self.scope.profile.message == MessageType::SequenceExample {
             return self.sequence(payload, place);
         }
-        let (Some(key), Some(images)) = (self.scope.profile.image_key, self.images.as_deref_mut()) else {
+        let Profile { image_key, label_key, .. } = &self.scope.profile;
+        let (Some(key), Some(images)) = (image_key.as_deref(), self.images.as_deref_mut()) else {
             return Ok(());
         };
         let (found, path) = (&mut self.found, self.scope.path);
-        images.check(payload, key, self.scope.labels.as_ref(), |finding| {
+        let label = label_key.as_deref().unwrap_or(LABEL_NAMES[0]);
+        images.check(payload, [key, label], self.scope.labels.as_ref(), |finding| {
             found.push(finding.at_path(path).at_record(record, offset));
         })
     }

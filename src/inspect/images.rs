@@ -36,19 +36,19 @@ impl ImageChecker {
         }
     }
 
-    /// Gives what is wrong with the images under `key` of an Example, and with its label, to `found`. `labels` are
-    /// the numbers that the set's classes have.
+    /// Gives what is wrong with the images under the first key of an Example, and with its label under the second, to
+    /// `found`. `labels` are the numbers that the set's classes have.
     pub(super) fn check(
         &mut self,
         payload: &[u8],
-        key: &str,
+        [key, label_key]: [&str; 2],
         labels: Option<&Range<i64>>,
         mut found: impl FnMut(Finding),
     ) -> Result<()> {
-        let keys = [key, "image/height", "image/width", "image/channels", "image/format", "image/class/label"];
+        let keys = [key, "image/height", "image/width", "image/channels", "image/format", label_key];
         let [image, height, width, channels, format, label] = ExampleView::new(payload).find(keys)?;
         if let Some(labels) = labels {
-            check_label(label.as_ref(), labels, &mut found);
+            check_label(label.as_ref(), label_key, labels, &mut found);
         }
         check_boxes(payload, &mut found)?;
         let Some(image) = image else {
@@ -171,11 +171,11 @@ fn check_boxes(payload: &[u8], found: &mut impl FnMut(Finding)) -> Result<()> {
     Ok(())
 }
 
-fn check_label(label: Option<&FeatureView<'_>>, labels: &Range<i64>, found: &mut impl FnMut(Finding)) {
+fn check_label(label: Option<&FeatureView<'_>>, key: &str, labels: &Range<i64>, found: &mut impl FnMut(Finding)) {
     let Some(values) = label.and_then(|f| f.int64s().ok()) else { return };
     for value in values.filter_map(Result::ok).filter(|v| !labels.contains(v)) {
         let (first, last) = (labels.start, labels.end - 1);
-        let detail = format!("image/class/label is {value}, the classes of manifest.json are {first} to {last}");
+        let detail = format!("{key} is {value}, the classes of manifest.json are {first} to {last}");
         found(Finding::error(FindingKind::Label, detail));
     }
 }
@@ -186,10 +186,12 @@ mod tests {
     use crate::example::ExampleBuilder;
     use crate::image::{Shape, encode_jpeg, encode_png};
 
+    const KEYS: [&str; 2] = ["image/encoded", "image/class/label"];
+
     fn findings(payload: &[u8]) -> Vec<String> {
         let mut all = Vec::new();
         let mut checker = ImageChecker::new(Depth::Pixels).unwrap();
-        checker.check(payload, "image/encoded", Some(&(1..3)), |f| all.push(f.to_string())).unwrap();
+        checker.check(payload, KEYS, Some(&(1..3)), |f| all.push(f.to_string())).unwrap();
         all
     }
 
@@ -238,7 +240,7 @@ mod tests {
             let payload = ExampleBuilder::new().bytes("image/encoded", bytes).int64("image/height", 5).encode();
             let mut all = Vec::new();
             let mut checker = ImageChecker::new(Depth::Headers).unwrap();
-            checker.check(&payload, "image/encoded", None, |f| all.push(f.to_string())).unwrap();
+            checker.check(&payload, KEYS, None, |f| all.push(f.to_string())).unwrap();
             all
         };
         assert_eq!(of(&jpeg), ["error shape: image/height is 5, the image has 4"]);

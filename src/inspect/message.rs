@@ -1,6 +1,7 @@
 //! What the payloads of a set are: Examples, SequenceExamples, or something of somebody's own.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -8,7 +9,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::example::{ExampleView, FeatureView, Kind, SchemaMessage, SequenceExample};
-use crate::image;
+use crate::pipeline::ImageFeature;
 use crate::record::{Io, OnCorrupt, ReadOptions, RecordSource};
 
 /// How many whole records tell what a set holds.
@@ -125,12 +126,16 @@ fn walk_values(feature: &FeatureView<'_>) -> Result<()> {
 }
 
 /// What a set holds, told by its first whole records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Profile {
     /// The message. Example where nothing tells.
     pub(super) message: MessageType,
     /// The feature that holds an encoded image.
-    pub(super) image_key: Option<&'static str>,
+    pub(super) image_key: Option<Arc<str>>,
+    /// Features that hold images, where it is not told which one is meant.
+    pub(super) image_keys: Vec<String>,
+    /// The feature that holds the label, where somebody has named it; else the usual ones.
+    pub(super) label_key: Option<Arc<str>>,
 }
 
 impl Profile {
@@ -141,19 +146,21 @@ impl Profile {
             votes.add(payload);
         }
         let message = votes.winner().unwrap_or(MessageType::Example);
-        let mut key = None;
-        for payload in payloads {
-            let Ok([encoded, image]) = ExampleView::new(payload).find(["image/encoded", "image"]) else { continue };
-            if encoded.is_some_and(|f| f.kind() == Kind::Bytes) {
-                key = Some("image/encoded");
-                break;
-            }
-            // `image` may as well be raw pixels: only bytes that begin like an image are one.
-            if image.as_ref().and_then(|f| f.bytes().ok()?.next()?.ok()).is_some_and(|b| image::sniff(b).is_some()) {
-                key = Some("image");
-            }
+        let (image_key, image_keys) = match ImageFeature::of(payloads.iter().copied()) {
+            ImageFeature::Found(key) => (Some(key), Vec::new()),
+            ImageFeature::Several(keys) => (None, keys),
+            ImageFeature::Nowhere => (None, Vec::new()),
+        };
+        Profile { message, image_key, image_keys, label_key: None }
+    }
+
+    /// The same, with image and label in the features that somebody has named.
+    pub(super) fn with_names(mut self, image: Option<&str>, label: Option<&str>) -> Self {
+        if let Some(key) = image {
+            (self.image_key, self.image_keys) = (Some(key.into()), Vec::new());
         }
-        Profile { message, image_key: key }
+        self.label_key = label.map(Arc::from);
+        self
     }
 
     /// Of the first shard among `shards` that has a whole record. Says nothing of damage: the job itself will.
@@ -217,9 +224,10 @@ mod tests {
     #[test]
     fn only_an_image_makes_image_the_image() {
         let profile = |key, bytes: &[u8]| Profile::of_payloads(&[&ExampleBuilder::new().bytes(key, bytes).encode()]);
-        assert_eq!(profile("image", b"\xff\xd8\xff\xe0").image_key, Some("image"));
+        assert_eq!(profile("image", b"\xff\xd8\xff\xe0").image_key.as_deref(), Some("image"));
         assert_eq!(profile("image", &[0; 784]).image_key, None);
-        assert_eq!(profile("image/encoded", &[0; 784]).image_key, Some("image/encoded"));
+        assert_eq!(profile("image/encoded", &[0; 784]).image_key.as_deref(), Some("image/encoded"));
         assert_eq!(profile("other", b"").image_key, None);
+        assert_eq!(profile("other", b"").with_names(Some("other"), None).image_key.as_deref(), Some("other"));
     }
 }

@@ -4,6 +4,7 @@
 //! Each runs as its [`Job`](crate::Job) says, its progress counted in bytes of shard files, and gives the same result
 //! whatever the number of threads. Results are typed; those that the command prints as JSON serialise to that JSON.
 
+mod boxes;
 mod cat;
 mod check;
 mod describe;

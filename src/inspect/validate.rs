@@ -40,6 +40,11 @@ pub struct ValidateOptions {
     pub duplicates: bool,
     /// As `duplicates`, with the SHA-256 of every image computed, which the stored one must be. Default: no.
     pub deep: bool,
+    /// The feature that holds the encoded image. Default: `image/encoded`, or else `image`, or else the only one that holds
+    /// images.
+    pub image: Option<String>,
+    /// The feature that holds the label's number. Default: `image/class/label`.
+    pub label: Option<String>,
     /// Hold every record against this schema. Features that it does not name are a warning, one each. Default: none.
     pub schema: Option<Schema>,
 }
@@ -116,7 +121,10 @@ pub(super) fn survey(
     let set_of = sets.sets.iter().enumerate().flat_map(|(i, s)| s.shards.iter().map(move |_| i)).collect();
     let work = Work::new(job, shards.iter().map(PathBuf::as_path));
     let (sidecars, damaged) = Sidecars::read(&shards)?;
-    let profiles = work.in_order(sets.sets.len(), |i| Ok(Profile::of_shards(&sets.sets[i].shards, work.io())))?;
+    let profiles = work.in_order(sets.sets.len(), |i| {
+        let profile = Profile::of_shards(&sets.sets[i].shards, work.io());
+        Ok(profile.with_names(options.image.as_deref(), options.label.as_deref()))
+    })?;
     let names: Vec<&str> = sets.sets.iter().map(|s| s.name.as_str()).collect();
     let profiles = profiles.into_iter().map(OnceLock::from).collect();
     let run = Run::new(&work, options, wanted, shards, set_of, profiles, &names);
@@ -170,6 +178,8 @@ struct Run<'a> {
     wanted: Option<Wanted>,
     hashing: Hashing,
     schema: Option<&'a Schema>,
+    /// The features of image and label, where they are named.
+    names: (Option<&'a str>, Option<&'a str>),
     shards: Vec<PathBuf>,
     /// The set of each shard.
     set_of: Vec<usize>,
@@ -243,6 +253,7 @@ impl<'a> Run<'a> {
             },
             contents: Mutex::default(),
             schema: options.schema.as_ref(),
+            names: (options.image.as_deref(), options.label.as_deref()),
             kinds: profiles.iter().map(|_| Mutex::default()).collect(),
             tallies: profiles.iter().map(|_| Mutex::new(Tally::new(wanted.map_or(0, |w| w.samples)))).collect(),
             outcomes: shards.iter().map(|_| Mutex::default()).collect(),
@@ -310,7 +321,7 @@ impl<'a> Run<'a> {
     }
 
     fn scope<'s>(&'s self, shard: usize, profile: &Profile, labels: Option<Range<i64>>) -> Scope<'s> {
-        let mut profile = *profile;
+        let mut profile = profile.clone();
         if let Some(schema) = self.schema {
             profile.message = schema.message.into();
         }
@@ -324,8 +335,8 @@ impl<'a> Run<'a> {
 
     fn chunk(&self, chunk: Chunk, images: Option<&mut ImageChecker>, labels: Option<Range<i64>>) -> Result<()> {
         let shard = chunk.shard;
-        let profile = *self.profiles[self.set_of[shard]].get_or_init(|| Profile::of_payloads(&[]));
-        let mut check = self.check(self.scope(shard, &profile, labels), images, chunk.number);
+        let profile = self.profiles[self.set_of[shard]].get_or_init(|| Profile::of_payloads(&[]));
+        let mut check = self.check(self.scope(shard, profile, labels), images, chunk.number);
         let mut damaged = false;
         for (record, offset, payload) in chunk.frames() {
             match payload {
@@ -357,10 +368,11 @@ impl<'a> Run<'a> {
         labels: Option<Range<i64>>,
     ) -> Result<u64> {
         let profile = &self.profiles[self.set_of[shard]];
+        let (image, label) = self.names;
         let held = if profile.get().is_none() { hold(&mut source, self.work)? } else { Vec::new() };
         let profile = profile.get_or_init(|| {
             let whole = held.iter().filter_map(|r| r.as_ref().ok());
-            Profile::of_payloads(&whole.map(|r| r.payload.as_slice()).collect::<Vec<_>>())
+            Profile::of_payloads(&whole.map(|r| r.payload.as_slice()).collect::<Vec<_>>()).with_names(image, label)
         });
         let mut check = self.check(self.scope(shard, profile, labels), images, 1);
         let mut outcome = Outcome { compression: source.compression(), ..Default::default() };
@@ -450,9 +462,16 @@ impl<'a> Run<'a> {
         let detail = match profile {
             Profile { message: MessageType::Raw, .. } if self.schema.is_none() => {
                 "the set's payloads are no tf.train.Example messages: frames and CRCs were checked, nothing inside"
+                    .to_owned()
             }
-            Profile { image_key: None, .. } if self.images == Some(Depth::Pixels) => {
-                "neither 'image/encoded' nor 'image' holds images in this set: nothing was decoded"
+            Profile { image_key: None, image_keys, .. } if self.images == Some(Depth::Pixels) => {
+                match &image_keys[..] {
+                    [] => "no feature of this set holds images: nothing was decoded".to_owned(),
+                    keys => format!(
+                        "the features {} hold images, and which is meant is not told: nothing was decoded",
+                        keys.join(", ")
+                    ),
+                }
             }
             _ => return,
         };

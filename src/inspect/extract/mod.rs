@@ -14,7 +14,7 @@ use std::str::FromStr;
 use std::time::Instant;
 
 use super::cat::{CatOptions, cat};
-use super::message::MessageType;
+use super::message::{MessageType, Profile};
 use crate::dataset::{ShardSet, lock_dir, without_empty_dir};
 use crate::error::{Error, ErrorKind, Result};
 use crate::example::Filter;
@@ -22,7 +22,7 @@ use crate::job::Job;
 use crate::pipeline::FeatureNames;
 use lanes::{Lanes, in_lanes};
 use list::List;
-use parts::Parts;
+pub(super) use parts::Parts;
 use plan::{Planned, Planner};
 pub use report::{ExtractReport, Extracted};
 use row::Tally;
@@ -65,7 +65,8 @@ pub struct ExtractOptions {
     pub take: Option<u64>,
     /// The form of the list.
     pub list: ListFormat,
-    /// The feature that holds the encoded image. Default: `image/encoded`, or else `image`.
+    /// The feature that holds the encoded image. Default: `image/encoded`, or else `image`, or else the only one that holds
+    /// images.
     pub image: Option<String>,
     /// The feature that holds the label, a number or a text. Default: `image/class/label`, or else `label`.
     pub label: Option<String>,
@@ -132,8 +133,15 @@ fn extract_into(
 ) -> Result<ExtractReport> {
     let start = Instant::now();
     let mut features = FeatureNames::default();
-    if let Some(image) = &options.image {
-        features.image = vec![image.clone()];
+    match &options.image {
+        Some(image) => features.image = vec![image.clone()],
+        None => {
+            let found = sets.iter().find_map(|set| Profile::of_shards(&set.shards, job.io).image_key);
+            // What has a usual name stays where it is in their order.
+            if let Some(key) = found.filter(|key| features.image.iter().all(|usual| **usual != **key)) {
+                features.image.insert(0, key.to_string());
+            }
+        }
     }
     if let Some(label) = &options.label {
         features.label = vec![label.clone()];

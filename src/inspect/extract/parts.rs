@@ -10,14 +10,14 @@ pub(super) const TEXT: &str = "image/class/text";
 pub(super) const FILENAME: &str = "image/filename";
 
 /// The features of a record, and those among them that matter here.
-pub(super) struct Parts<'a> {
+pub(in crate::inspect) struct Parts<'a> {
     pub(super) features: BTreeMap<&'a str, FeatureView<'a>>,
     image: Option<&'a str>,
     label: Option<&'a str>,
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn read(payload: &'a [u8], names: &FeatureNames) -> Result<Self> {
+    pub(in crate::inspect) fn read(payload: &'a [u8], names: &FeatureNames) -> Result<Self> {
         let mut features = BTreeMap::new();
         ExampleView::new(payload).for_each(|key, feature| {
             // The last of a name counts, also where it has no kind.
@@ -38,7 +38,7 @@ impl<'a> Parts<'a> {
     }
 
     /// The encoded image; `None` where the record has none.
-    pub(super) fn image(&self) -> Result<Option<&[u8]>> {
+    pub(in crate::inspect) fn image(&self) -> Result<Option<&[u8]>> {
         let Some((key, feature)) = self.image.and_then(|key| self.features.get_key_value(key)) else { return Ok(None) };
         let mut values = feature.bytes()?;
         let first = values.next().transpose()?;
@@ -49,12 +49,12 @@ impl<'a> Parts<'a> {
     }
 
     /// The number of the class.
-    pub(super) fn label(&self) -> Option<i64> {
+    pub(in crate::inspect) fn label(&self) -> Option<i64> {
         self.features.get(self.label?)?.single_int64().ok()
     }
 
     /// The name of the class: its own feature, or a label that is a text.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(in crate::inspect) fn text(&self) -> Option<&str> {
         self.single_text(TEXT).or_else(|| self.single_text(self.label?))
     }
 

@@ -1,16 +1,20 @@
 //! A contact sheet of a set: originals, and beside each what a pipeline makes of it.
 
+mod follow;
 mod sheet;
 mod sweep;
 
 use serde_json::Value;
 
+use super::boxes::{BoxMark, boxes};
+use super::extract::Parts;
 use crate::dataset::ShardSet;
 use crate::error::{Error, Location, Result};
-use crate::example::ExampleView;
-use crate::image::{ImageBuf, Shape};
+use crate::image::{ImageBuf, Orientation, Shape, probe_magic};
 use crate::job::Job;
-use crate::pipeline::{BatchKey, Draw, Executor, Layout, MixBatch, Mixer, Mode, Pipeline, SampleKey, Samples};
+use crate::pipeline::{
+    BatchKey, Draw, Executor, FeatureNames, ImageFeature, Layout, MixBatch, Mixer, Mode, Pipeline, SampleKey, Samples,
+};
 pub(super) use sheet::Fitter;
 use sheet::{Cell, Sheet};
 
@@ -42,9 +46,13 @@ impl Default for PreviewOptions {
 const MOST_SAMPLES: usize = 200;
 const MOST_VERSIONS: usize = 50;
 
-/// Draws a sheet (RGB): a row for each sample, first the original with its label, then versions with the values drawn for
-/// each. Pixels and draws are those of training, but for mixup and cutmix: samples are paired within the sheet, not within
+/// Draws a sheet (RGB): a row for each sample, first the original with its label, where it has one, and its boxes; then
+/// versions with the values drawn for each, and with the boxes where the op list moves them in a way that is followed: by
+/// flips, crops, resizes, quarter turns; a title says so where it is not. Pixels and draws are those of training, but for mixup and cutmix: samples are paired within the sheet, not within
 /// the batches of training. What ends the range (normalize) is left out, so that levels are shown.
+///
+/// Images are in the feature that the pipeline names, or else, where none has its usual name, in the only one that holds
+/// images.
 ///
 /// Held at a time are the encoded images, the cells, and one image in full size, or with mixup or cutmix those of one column.
 ///
@@ -64,23 +72,26 @@ const MOST_VERSIONS: usize = 50;
 /// ```
 pub fn preview(set: &ShardSet, pipeline: &Pipeline, options: &PreviewOptions, job: &Job<'_>) -> Result<ImageBuf<u8>> {
     check(options)?;
-    let columns = columns(pipeline, options)?;
+    // What is wrong with them is told before any record is read.
+    columns(pipeline, options, None)?;
     let samples = Samples::open(&set.shards, job.io, job.thread_count())?;
     let ordinals = spread(samples.len(), options.samples);
     if ordinals.is_empty() {
         return Err(Error::usage(format!("the set '{}' has no samples", set.name)));
     }
-    sheet::check_size(ordinals.len(), columns.len() + 1, options.cell)?;
-    let mut shown: Vec<Shown> = Vec::new();
+    let mut records = Vec::new();
     samples.read(&ordinals, |ordinal, at, payload| {
         job.check()?;
-        let (image, label) = pipeline.features.find(payload)?;
-        let (encoded, label) = (image.single_bytes()?.to_vec(), label_text(payload, label));
-        shown.push(Shown { ordinal, at: at.clone(), encoded, label });
+        records.push((ordinal, at.clone(), payload.to_vec()));
         Ok(())
     })?;
+    let mut shown = show(records, &pipeline.features)?;
     let mut fitter = Fitter::new(options.cell);
-    let mut rows = originals(&shown, pipeline, &mut fitter, job)?;
+    let (mut rows, shapes) = originals(&mut shown, pipeline, &mut fitter, job)?;
+    let columns = columns(pipeline, options, sweep::Sides::of(&shapes))?;
+    sheet::check_size(ordinals.len(), columns.len() + 1, options.cell)?;
+    let any_boxes = shown.iter().any(|sample| !sample.boxes.is_empty());
+    let mut obstacle = None;
     let mixer = match options.sweep {
         Some(_) => None,
         None => Mixer::new(pipeline, options.mode)?,
@@ -89,24 +100,32 @@ pub fn preview(set: &ShardSet, pipeline: &Pipeline, options: &PreviewOptions, jo
         // One at a time, since each keeps buffers of full-size images.
         let mut executor = Executor::new(&column.pipeline, options.mode)?;
         let mut mixed = mixer.as_ref().map(|mixer| Mixed::new(mixer, shown.len()));
-        for (sample, row) in shown.iter().zip(&mut rows) {
+        let ops = column.pipeline.ops(options.mode)?;
+        let lost = follow::obstacle(ops);
+        obstacle = obstacle.or(lost);
+        for ((sample, row), shape) in shown.iter().zip(&mut rows).zip(&shapes) {
             job.check()?;
             let key = SampleKey { seed: options.seed, ordinal: sample.ordinal, epoch: column.epoch };
             let mut draws = Vec::new();
             let image = executor.run(&sample.encoded, key, Some(&mut draws)).map_err(|e| e.at(&sample.at))?.into_f32();
-            let caption = draws.iter().filter_map(caption).collect();
+            let caption = column.note.clone().into_iter().chain(draws.iter().filter_map(caption)).collect();
+            let boxes = if lost.is_none() { follow::follow(ops, &draws, *shape, &sample.boxes) } else { Vec::new() };
             let image = match &mut mixed {
                 Some(mixed) => mixed.push(&image).map(|()| ImageBuf::empty())?,
                 None => fitter.fit(&image)?,
             };
-            row.push(Cell { image, caption });
+            row.push(Cell { image, caption, boxes });
         }
         if let Some(mixed) = mixed {
             let key = BatchKey { seed: options.seed, batch: u64::from(column.epoch), epoch: 0 };
             mixed.finish(key, rows.iter_mut().filter_map(|row| row.last_mut()), &mut fitter)?;
         }
     }
-    let titles = std::iter::once("original".to_owned()).chain(columns.into_iter().map(|c| c.title)).collect();
+    let original = match obstacle.filter(|_| any_boxes) {
+        Some(op) => format!("original, boxes (not after {op})"),
+        None => "original".to_owned(),
+    };
+    let titles = std::iter::once(original).chain(columns.into_iter().map(|c| c.title)).collect();
     Sheet { titles, rows, cell: options.cell }.draw()
 }
 
@@ -116,19 +135,65 @@ struct Shown {
     at: Location,
     encoded: Vec<u8>,
     label: String,
+    /// On the image as it is decoded.
+    boxes: Vec<BoxMark>,
 }
 
-/// The rows of the sheet with their first cells.
-fn originals(shown: &[Shown], pipeline: &Pipeline, fitter: &mut Fitter, job: &Job<'_>) -> Result<Vec<Vec<Cell>>> {
+/// What is shown of records.
+fn show(records: Vec<(u64, Location, Vec<u8>)>, features: &FeatureNames) -> Result<Vec<Shown>> {
+    let mut names = features.clone();
+    if names.image == FeatureNames::default().image {
+        let found = ImageFeature::of(records.iter().map(|(_, _, payload)| payload.as_slice()));
+        names.image = vec![found.name()?.to_string()];
+    }
+    let show = |(ordinal, at, payload): (u64, Location, Vec<u8>)| {
+        let parts = Parts::read(&payload, &names).map_err(|e| e.at(&at))?;
+        let image = parts.image().and_then(|image| {
+            image.ok_or_else(|| Error::schema(&names.image.join("' or '"), "is missing, and is to hold the image"))
+        });
+        let encoded = image.map_err(|e| e.at(&at))?.to_vec();
+        let label = match (parts.text(), parts.label()) {
+            (Some(text), Some(label)) => format!("{text} ({label})"),
+            (Some(text), None) => text.to_owned(),
+            (None, Some(label)) => format!("label {label}"),
+            (None, None) => "no label".to_owned(),
+        };
+        // Boxes that cannot be read are for validation to tell of.
+        let boxes = boxes(&payload).unwrap_or_default();
+        Ok(Shown { ordinal, at, encoded, label, boxes })
+    };
+    records.into_iter().map(show).collect()
+}
+
+/// The rows of the sheet with their first cells, and the shapes of the images; boxes are turned as the images are.
+fn originals(
+    shown: &mut [Shown],
+    pipeline: &Pipeline,
+    fitter: &mut Fitter,
+    job: &Job<'_>,
+) -> Result<(Vec<Vec<Cell>>, Vec<Shape>)> {
     let mut decoder = Executor::new(&Pipeline { train: Some(Vec::new()), ..pipeline.clone() }, Mode::Train)?;
-    let rows = shown.iter().map(|sample| {
+    let (mut rows, mut shapes) = (Vec::new(), Vec::new());
+    for sample in shown {
         job.check()?;
         let image = decoder.run(&sample.encoded, SampleKey::default(), None).map_err(|e| e.at(&sample.at))?;
-        let Shape { height, width, .. } = image.shape();
-        let caption = vec![sample.label.clone(), format!("{height} x {width}, sample {}", sample.ordinal)];
-        Ok(vec![Cell { image: fitter.fit(&image.into_f32())?, caption }])
-    });
-    rows.collect()
+        let shape = image.shape();
+        if pipeline.decode.orientation == Orientation::Apply {
+            let exif = probe_magic(&sample.encoded)?.1.and_then(|probe| probe.exif_orientation);
+            sample.boxes = std::mem::take(&mut sample.boxes).into_iter().map(|mark| mark.turned(exif)).collect();
+        }
+        let size = format!("{} x {} (height x width), sample {}", shape.height, shape.width, sample.ordinal);
+        let mut caption = vec![sample.label.clone(), size];
+        match sample.boxes.len() {
+            0 => {}
+            1 => caption.push("1 box".to_owned()),
+            n if n <= sheet::MOST_BOXES => caption.push(format!("{n} boxes")),
+            n => caption.push(format!("{n} boxes, {} of them drawn", sheet::MOST_BOXES)),
+        }
+        rows.push(vec![Cell { image: fitter.fit(&image.into_f32())?, caption, boxes: sample.boxes.clone() }]);
+        shapes.push(shape);
+    }
+    Ok((rows, shapes))
 }
 
 /// The images of a column, which are mixed as one batch.
@@ -187,6 +252,8 @@ impl<'m> Mixed<'m> {
 /// What one column of versions shows.
 struct Column {
     title: String,
+    /// What is said under each image.
+    note: Option<String>,
     pipeline: Pipeline,
     epoch: u32,
 }
@@ -205,12 +272,13 @@ fn check(options: &PreviewOptions) -> Result<()> {
     }
 }
 
-fn columns(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Vec<Column>> {
+/// The columns beside the originals; an op that needs sizes is shown with some that suit the `sides` of these.
+fn columns(pipeline: &Pipeline, options: &PreviewOptions, sides: Option<sweep::Sides>) -> Result<Vec<Column>> {
     if let Some(name) = &options.sweep {
-        let steps = sweep::steps(name, pipeline, options.versions)?;
+        let steps = sweep::steps(name, pipeline, options.versions, sides.unwrap_or_default())?;
         let column = |(epoch, step): (u32, sweep::Step)| {
             let (train, eval) = (Some(vec![step.op.clone()]), Some(vec![step.op]));
-            Column { title: step.title, pipeline: Pipeline { train, eval, ..pipeline.clone() }, epoch }
+            Column { title: step.title, note: step.note, pipeline: Pipeline { train, eval, ..pipeline.clone() }, epoch }
         };
         return Ok((0..).zip(steps).map(column).collect());
     }
@@ -218,20 +286,13 @@ fn columns(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Vec<Column>>
     let shown = pipeline.in_levels();
     let versions = if options.mode == Mode::Eval { 1 } else { options.versions as u32 };
     let title = |epoch| if options.mode == Mode::Eval { "evaluation".to_owned() } else { format!("epoch {epoch}") };
-    Ok((0..versions).map(|epoch| Column { title: title(epoch), pipeline: shown.clone(), epoch }).collect())
+    Ok((0..versions).map(|epoch| Column { title: title(epoch), note: None, pipeline: shown.clone(), epoch }).collect())
 }
 
 /// `count` of `len` ordinals, spread evenly.
 fn spread(len: u64, count: usize) -> Vec<u64> {
     let count = len.min(count as u64);
     (0..count).map(|i| i * len / count).collect()
-}
-
-/// The class's name, where the record has it, and the label.
-fn label_text(payload: &[u8], label: i64) -> String {
-    let text = ExampleView::new(payload).feature("image/class/text").ok().flatten();
-    let text = text.and_then(|f| f.single_bytes().ok().map(|b| String::from_utf8_lossy(b).into_owned()));
-    text.map_or_else(|| format!("label {label}"), |text| format!("{text} ({label})"))
 }
 
 /// What a draw came to, in a few words; nothing for what was not done.
@@ -252,9 +313,20 @@ fn caption(draw: &Draw) -> Option<String> {
             Value::Bool(true) => {}
             Value::Bool(false) => return None,
             value => {
+                let names: &[&str] = match key.as_str() {
+                    "offset" => &["y", "x"],
+                    "size" => &["height", "width"],
+                    "rect" => &["y", "x", "height", "width"],
+                    _ => &[],
+                };
                 // One value tells what it is by the op's name.
-                words.extend((!alone).then(|| key.clone()));
+                words.extend((!alone && names.is_empty()).then(|| key.clone()));
                 match value {
+                    Value::Array(items) if items.len() == names.len() => {
+                        words.extend(
+                            names.iter().zip(items).flat_map(|(name, value)| [(*name).to_owned(), item(value)]),
+                        );
+                    }
                     Value::Array(items) => words.extend(items.iter().map(item)),
                     value => words.push(item(value)),
                 }
@@ -295,10 +367,11 @@ mod tests {
             (
                 "random_resized_crop",
                 json!({"offset": [235, 17], "size": [233, 254]}),
-                "resized_crop offset 235 17 size 233 254",
+                "resized_crop y 235 x 17 height 233 width 254",
             ),
-            ("random_crop", json!({"offset": [3, 4]}), "crop 3 4"),
-            ("random_crop", json!({"applied": true, "gate": [1, 2], "offset": [3, 4]}), "crop 3 4"),
+            ("random_crop", json!({"offset": [13, 4]}), "crop y 13 x 4"),
+            ("random_crop", json!({"applied": true, "gate": [1, 2], "offset": [3, 4]}), "crop y 3 x 4"),
+            ("cutout", json!({"rect": [1, 2, 8, 9]}), "cutout y 1 x 2 height 8 width 9"),
             ("random_brightness", json!({"delta": 0.12345}), "brightness 0.123"),
             (
                 "random_zoom",

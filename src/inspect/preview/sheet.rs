@@ -12,11 +12,19 @@ use embedded_graphics::text::{Baseline, Text};
 use crate::error::{Error, Result};
 use crate::image::ops::Level;
 use crate::image::{ImageBuf, Method, Resizer, Shape};
+use crate::inspect::boxes::BoxMark;
 
 const GAP: usize = 8;
 const BACKGROUND: Rgb888 = Rgb888::new(250, 250, 248);
 const INK: Rgb888 = Rgb888::new(40, 40, 40);
 const SOFT_INK: Rgb888 = Rgb888::new(96, 96, 96);
+/// Boxes, and the shade that sets them off.
+const BOX: Rgb888 = Rgb888::new(255, 210, 63);
+const BOX_SHADE: Rgb888 = Rgb888::new(24, 24, 24);
+/// Boxes drawn on an image.
+pub(super) const MOST_BOXES: usize = 32;
+/// Characters of a class on a box.
+const BOX_CHARS: usize = 14;
 const TITLE: &MonoFont<'_> = &FONT_7X13_BOLD;
 const SMALL: &MonoFont<'_> = &FONT_6X10;
 /// Lines of text are this much apart, beyond their height.
@@ -31,6 +39,7 @@ pub(super) struct Cell {
     /// RGB, as [`Fitter::fit`] gives it.
     pub(super) image: ImageBuf<u8>,
     pub(super) caption: Vec<String>,
+    pub(super) boxes: Vec<BoxMark>,
 }
 
 /// Makes images as large as fits into a cell.
@@ -105,7 +114,9 @@ impl Sheet {
         for ((row, texts), height) in self.rows.iter().zip(&texts).zip(heights) {
             for (i, (cell, text)) in row.iter().zip(texts).enumerate() {
                 let x = GAP + i * (self.cell + GAP);
-                canvas.place(&cell.image, self.cell, y, x);
+                let corner = canvas.place(&cell.image, self.cell, y, x);
+                let Shape { height, width, .. } = cell.image.shape();
+                cell.boxes.iter().take(MOST_BOXES).for_each(|mark| canvas.frame(mark, corner, (height, width)));
                 for (n, words) in text.iter().enumerate() {
                     // The first line under an original is its label.
                     let ink = if i == 0 && n == 0 { INK } else { SOFT_INK };
@@ -158,8 +169,42 @@ impl Canvas {
         let _ = Text::with_baseline(text, at, MonoTextStyle::new(font, ink), Baseline::Top).draw(self);
     }
 
-    /// Puts a fitted image into the middle of the cell at `y`, `x`.
-    fn place(&mut self, image: &ImageBuf<u8>, cell: usize, y: usize, x: usize) {
+    /// Draws a box of an image of this size at this corner, with its class inside, at the top.
+    fn frame(&mut self, mark: &BoxMark, (top, left): (usize, usize), (height, width): (usize, usize)) {
+        let place = |(from, to): (f32, f32), start: usize, side: usize| {
+            let at = |part: f32| ((part * side as f32).round() as usize).min(side.saturating_sub(1));
+            (start + at(from), start + at(to))
+        };
+        let ((y, bottom), (x, right)) = (place(mark.y, top, height), place(mark.x, left, width));
+        // A dark line inside the bright one: one of them is seen on any image.
+        for (inset, color) in [(0, BOX), (1, BOX_SHADE)] {
+            let (y, x) = ((y + inset).min(bottom), (x + inset).min(right));
+            let (bottom, right) = (bottom.saturating_sub(inset).max(y), right.saturating_sub(inset).max(x));
+            let across = (x..=right).flat_map(|x| [(y, x), (bottom, x)]);
+            let down = (y..=bottom).flat_map(|y| [(y, x), (y, right)]);
+            across.chain(down).for_each(|(y, x)| self.put(y, x, color));
+        }
+        let chars = (left + width).saturating_sub(x + 3) / SMALL.character_size.width as usize;
+        let name: String = mark.class.chars().take(chars.min(BOX_CHARS)).collect();
+        let (tall, wide) =
+            (SMALL.character_size.height as usize, name.chars().count() * SMALL.character_size.width as usize);
+        if wide > 0 && y + 2 + tall <= top + height {
+            (y + 2..y + 2 + tall).for_each(|y| (x + 2..x + 2 + wide).for_each(|x| self.put(y, x, BOX_SHADE)));
+            self.text(&name, SMALL, BOX, y + 2, x + 2);
+        }
+    }
+
+    fn put(&mut self, y: usize, x: usize, color: Rgb888) {
+        let width = self.pixels.shape().width;
+        let pixel =
+            self.pixels.pixels_mut().get_mut((y * width + x) * 3..).and_then(|rest| rest.first_chunk_mut::<3>());
+        if let Some(pixel) = pixel {
+            *pixel = [color.r(), color.g(), color.b()];
+        }
+    }
+
+    /// Puts a fitted image into the middle of the cell at `y`, `x`; where its corner came to lie.
+    fn place(&mut self, image: &ImageBuf<u8>, cell: usize, y: usize, x: usize) -> (usize, usize) {
         let Shape { height, width, .. } = image.shape();
         let (top, left) = (y + (cell - height) / 2, x + (cell - width) / 2);
         let row_len = self.pixels.shape().row_len();
@@ -167,6 +212,7 @@ impl Canvas {
             let start = (top + row) * row_len + left * 3;
             self.pixels.pixels_mut()[start..start + width * 3].copy_from_slice(values);
         }
+        (top, left)
     }
 }
 
@@ -188,11 +234,7 @@ impl DrawTarget for Canvas {
                 && x < width
                 && y < height
             {
-                self.pixels.pixels_mut()[(y * width + x) * 3..][..3].copy_from_slice(&[
-                    color.r(),
-                    color.g(),
-                    color.b(),
-                ]);
+                self.put(y, x, color);
             }
         }
         Ok(())
@@ -214,7 +256,7 @@ mod tests {
         let shape = Shape::new(10, 20, 1);
         let image = Fitter::new(64).fit(&ImageBuf::from_pixels(shape, vec![200.0; 200]).unwrap()).unwrap();
         assert_eq!(image.shape(), Shape::new(32, 64, 3));
-        let cell = |caption: &str| Cell { image: image.clone(), caption: vec![caption.to_owned()] };
+        let cell = |caption: &str| Cell { image: image.clone(), caption: vec![caption.to_owned()], boxes: Vec::new() };
         let sheet = Sheet {
             titles: vec!["original".to_owned(), "epoch 0".to_owned()],
             rows: vec![vec![cell("a label"), cell("crop")], vec![cell("b"), cell("")]],
@@ -231,5 +273,22 @@ mod tests {
         let inked =
             text_rows.flat_map(|y| (GAP..GAP + 64).map(move |x| (y, x))).filter(|(y, x)| pixel(*y, *x)[0] < 100);
         assert!(inked.count() > 20, "the label is written");
+    }
+
+    #[test]
+    fn boxes_are_framed_with_their_class_inside() {
+        let image = ImageBuf::from_pixels(Shape::new(64, 64, 3), vec![200u8; 64 * 64 * 3]).unwrap();
+        let mark = |class: &str| BoxMark { x: (0.25, 0.75), y: (0.5, 1.0), class: class.to_owned() };
+        let draw = |class: &str| {
+            let cell = Cell { image: image.clone(), caption: Vec::new(), boxes: vec![mark(class)] };
+            Sheet { titles: vec!["original".to_owned()], rows: vec![vec![cell]], cell: 64 }.draw().unwrap()
+        };
+        let plain = draw("");
+        let (top, width) = (GAP + 13 + GAP, plain.shape().width);
+        let pixel = |drawn: &ImageBuf<u8>, y: usize, x: usize| drawn.pixels()[((top + y) * width + GAP + x) * 3];
+        let frame = [(32, 16), (32, 48), (63, 16), (63, 48), (40, 16), (32, 30)];
+        assert!(frame.iter().all(|&(y, x)| pixel(&plain, y, x) == BOX.r()));
+        assert_eq!((pixel(&plain, 31, 30), pixel(&plain, 40, 30), pixel(&plain, 33, 30)), (200, 200, BOX_SHADE.r()));
+        assert_ne!(draw("cat"), plain);
     }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::ReportOptions;
 use super::gather::Facts;
 use super::html::{Count, Counted, Text, put};
-use super::pictures::{BoxMark, Picture, Pictures, Thumbnail, Wish};
+use super::pictures::{Picture, Pictures, Thumbnail, Wish};
 use super::tally::shorten;
 use crate::example::to_base64;
+use crate::inspect::boxes::BoxMark;
 use crate::inspect::kinds::Place;
 
 /// Classes whose samples are shown.
@@ -82,7 +83,7 @@ impl Plan {
 pub(super) fn samples(out: &mut String, facts: &Facts, plan: &Plan, pictures: &Pictures) {
     out.push_str("<section id=\"samples\"><h2>Samples</h2>");
     let kept = within(plan.samples.iter().map(|sample| sample.places.as_slice()), pictures, SAMPLE_BYTES);
-    out.push_str("<p>Drawn evenly from all sets, turned upright as their EXIF orientation says.</p>");
+    out.push_str("<p>Drawn evenly from all sets, turned upright as their EXIF orientation says. Sizes are height × width, in pixels.</p>");
     for (sample, kept) in plan.samples.iter().zip(kept) {
         out.push_str("<div class=\"sample\">");
         if let Some((name, total)) = &sample.class {
@@ -168,7 +169,7 @@ fn tile(out: &mut String, facts: &Facts, place: Place, picture: Option<&Picture>
     match picture.and_then(|picture| picture.thumbnail.as_ref()) {
         Some(Ok(thumbnail)) => {
             let (height, width) = thumbnail.full;
-            size = format!("{} × {}", Count(width as u64), Count(height as u64));
+            size = format!("{} × {}", Count(height as u64), Count(width as u64));
             image(out, thumbnail, name);
         }
         Some(Err(why)) => put!(out, "<p class=\"none\">Not decoded: {}</p>", Text(&shorten(why))),

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::bins::Draw;
-use super::tally::{ClassKey, ClassTable, DECODED, ImageFacts, MOST_CLASSES, shorten};
+use super::tally::{ClassKey, ClassTable, DECODED, ImageFacts, Lengths, MOST_CLASSES, VALUED, shorten};
 use crate::dataset::{Classes, ResolvedSets};
 use crate::inspect::duplicates::Groups;
 use crate::inspect::features::{FeatureInfo, FeatureTable};
@@ -29,6 +30,8 @@ pub(super) struct Facts {
     /// Boxes, and records that have some.
     pub(super) boxes: (u64, u64),
     pub(super) images: ImageFacts,
+    /// Of sets without images.
+    pub(super) payloads: Lengths,
     pub(super) report: Report,
     pub(super) counts: FindingCounts,
     pub(super) groups: Groups,
@@ -44,6 +47,8 @@ pub(super) struct SetFacts {
     pub(super) images: u64,
     /// Images to be decoded for their brightness.
     pub(super) drawn: Draw,
+    /// Records whose values are looked at.
+    pub(super) rows: Draw,
 }
 
 pub(super) struct ShardFacts {
@@ -54,7 +59,7 @@ pub(super) struct ShardFacts {
     pub(super) bytes: u64,
     pub(super) compression: Compression,
     /// The feature that holds its images.
-    pub(super) image_key: Option<&'static str>,
+    pub(super) image_key: Option<Arc<str>>,
 }
 
 #[derive(Default)]
@@ -95,7 +100,7 @@ impl Facts {
         for shard in shards {
             // What cannot be asked for its length any more has none to tell.
             let bytes = std::fs::metadata(&shard.path).map_or(0, |m| m.len());
-            let image_key = surveyed[shard.set].profile.image_key;
+            let image_key = surveyed[shard.set].profile.image_key.clone();
             let set = set_of(shard.set);
             sets[set].add_shard(shard.records, bytes, shard.compression);
             let (records, compression) = (shard.records, shard.compression);
@@ -110,6 +115,7 @@ impl Facts {
             objects: ClassFacts::default(),
             boxes: (0, 0),
             images: ImageFacts::default(),
+            payloads: Lengths::default(),
             report,
             counts,
             groups,
@@ -127,6 +133,8 @@ impl Facts {
             told.images += tally.images.count();
             told.drawn.merge(tally.drawn, DECODED);
             facts.images.merge(tally.images);
+            facts.payloads.merge(tally.payloads);
+            told.rows.merge(tally.rows, VALUED);
             facts.boxes = (facts.boxes.0 + tally.boxes, facts.boxes.1 + tally.boxed);
             facts.classes.unclassed += tally.unclassed * u64::from(set.profile.message != MessageType::Raw);
             tables.extend(tally.features);
@@ -172,6 +180,7 @@ impl SetFacts {
             messages: Vec::new(),
             images: 0,
             drawn: Draw::default(),
+            rows: Draw::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use super::charts::{Bar, Chart, Tick};
 use super::gather::Facts;
 use super::html::{self, Count, Counted, percent, put};
 use super::pictures::Pictures;
+use super::tally::Lengths;
 
 /// Bars of a chart at most.
 const BARS: usize = 28;
@@ -29,10 +30,10 @@ pub(super) fn section(out: &mut String, facts: &Facts, pictures: &Pictures) {
     if facts.boxes.0 > 0 {
         put!(out, " {} on {}.", Counted(facts.boxes.0, "box"), Counted(facts.boxes.1, "image"));
     }
-    out.push_str(" Sizes are as stored, before any EXIF orientation.</p><div class=\"charts\">");
+    out.push_str(" Sizes are height × width as stored, before any EXIF orientation.</p><div class=\"charts\">");
     sizes(out, facts);
     aspects(out, facts);
-    lengths(out, facts, "Bytes of an image", "images");
+    lengths(out, &images.bytes, "Bytes of an image", "images");
     brightness(out, facts, pictures);
     out.push_str("</div></section>");
 }
@@ -40,7 +41,7 @@ pub(super) fn section(out: &mut String, facts: &Facts, pictures: &Pictures) {
 /// The lengths of payloads, where there are no images.
 pub(super) fn payload_section(out: &mut String, facts: &Facts) {
     out.push_str("<section id=\"lengths\"><h2>Lengths</h2><div class=\"charts\">");
-    lengths(out, facts, "Bytes of a record", "records");
+    lengths(out, &facts.payloads, "Bytes of a record", "records");
     out.push_str("</div></section>");
 }
 
@@ -48,11 +49,11 @@ fn sizes(out: &mut String, facts: &Facts) {
     let images = &facts.images;
     let most = images.sizes.most().map_or(String::new(), |(width, height, count)| {
         let share = percent(count, images.count());
-        format!("Most frequent: {} × {} ({share}). ", Count(width.into()), Count(height.into()))
+        format!("Most frequent: {} × {} ({share}). ", Count(height.into()), Count(width.into()))
     });
     let caption = format!("{most}The stronger the colour, the more images; square ones lie on the dashed line.");
     let chart =
-        Chart { title: "Width and height", x_title: "width, pixels", y_title: "height, pixels", caption: &caption };
+        Chart { title: "Height × width", x_title: "width, pixels", y_title: "height, pixels", caption: &caption };
     chart.plane(out, &images.sizes);
 }
 
@@ -77,9 +78,8 @@ fn aspects(out: &mut String, facts: &Facts) {
         .histogram(out, &bars, &ticks);
 }
 
-fn lengths(out: &mut String, facts: &Facts, title: &str, what: &str) {
-    let images = &facts.images;
-    let bins = images.bytes.bins(BARS, None);
+fn lengths(out: &mut String, found: &Lengths, title: &str, what: &str) {
+    let bins = found.bins.bins(BARS, None);
     let size = |n: f64| html::bytes(n.round() as u64);
     let bars: Vec<Bar> =
         bins.iter().map(|&(from, to, count)| Bar { count, name: format!("{} to {}", size(from), size(to)) }).collect();
@@ -87,8 +87,8 @@ fn lengths(out: &mut String, facts: &Facts, title: &str, what: &str) {
         ticks if ticks.len() > 2 => ticks,
         _ => edges(&bins, |edge| size(edge).replace(".0", "")),
     };
-    let (min, max) = images.bytes.range.unwrap_or_default();
-    let mean = html::bytes(images.bytes_total / images.bytes_count.max(1));
+    let (min, max) = found.bins.range.unwrap_or_default();
+    let mean = html::bytes(found.mean());
     let caption = format!("From {} to {}, {mean} on average.", size(min), size(max));
     Chart { title, x_title: "size, logarithmic", y_title: what, caption: &caption }.histogram(out, &bars, &ticks);
 }

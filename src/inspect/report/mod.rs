@@ -22,7 +22,7 @@ use crate::dataset::ResolvedSets;
 use crate::error::{Error, Result};
 use crate::job::Job;
 use gather::Facts;
-pub(super) use tally::Tally;
+pub(super) use tally::{Tally, classes};
 
 /// What a report shows.
 #[derive(Debug, Clone)]
@@ -33,13 +33,17 @@ pub struct ReportOptions {
     pub images: bool,
     /// Decode every image strictly, as [`ValidateOptions::decode`] does. Default: no; structure and headers are checked.
     pub decode: bool,
+    /// The feature that holds the encoded image, as in [`ValidateOptions::image`].
+    pub image: Option<String>,
+    /// The feature that holds the label, a number or a text. Default: `image/class/label`, or else `label`.
+    pub label: Option<String>,
     /// The page's title. Default: the name of the folder that the shards lie in, or of the only shard.
     pub title: Option<String>,
 }
 
 impl Default for ReportOptions {
     fn default() -> Self {
-        ReportOptions { samples: 4, images: true, decode: false, title: None }
+        ReportOptions { samples: 4, images: true, decode: false, image: None, label: None, title: None }
     }
 }
 
@@ -100,7 +104,13 @@ pub fn report(sets: &ResolvedSets, options: &ReportOptions, job: &Job<'_>) -> Re
         let samples = options.samples;
         return Err(Error::usage(format!("{samples} samples of each class: from 1 to {MOST_SAMPLES} are possible")));
     }
-    let validation = ValidateOptions { decode: options.decode, duplicates: true, ..Default::default() };
+    let validation = ValidateOptions {
+        decode: options.decode,
+        duplicates: true,
+        image: options.image.clone(),
+        label: options.label.clone(),
+        ..Default::default()
+    };
     let wanted = Wanted { groups: GROUPS, samples: options.samples };
     let survey = survey(sets, &validation, Some(wanted), job)?;
     let facts = Facts::gather(sets, survey);

@@ -28,7 +28,8 @@ pub(super) fn draw(facts: &Facts, plan: &gallery::Plan, pictures: &Pictures, opt
     }
     if has_images {
         add("images", "Images", &|out| images::section(out, facts, pictures));
-    } else if facts.images.bytes_count > 0 {
+    }
+    if facts.payloads.count > 0 {
         add("lengths", "Lengths", &|out| images::payload_section(out, facts));
     }
     if plan.has_samples() {
@@ -129,7 +130,7 @@ fn overview(out: &mut String, facts: &Facts) {
         fact("Classes", &Count(classes).to_string(), &format!("{range} records each"));
     }
     if facts.images.count() > 0 {
-        let mean = facts.images.bytes_total / facts.images.bytes_count.max(1);
+        let mean = facts.images.bytes.mean();
         fact("Images", &Count(facts.images.count()).to_string(), &format!("{} on average", html::bytes(mean)));
     }
     out.push_str("</dl>");

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::gather::{Facts, ShardFacts};
-use super::tally::classes;
-use crate::dataset::BOX_FEATURES;
 use crate::error::{ErrorClass, Result};
 use crate::example::ExampleView;
 use crate::image::{
     DecodeOptions, Decoder, Format, ImageBuf, ImageError, Limits, Orientation, Scale, Shape, decode_any, encode_jpeg,
-    probe_magic, sniff, upright_box,
+    probe_magic, sniff,
 };
+use crate::inspect::boxes::{BoxMark, boxes};
 use crate::inspect::kinds::Place;
 use crate::inspect::preview::Fitter;
 use crate::inspect::work::{Tracked, Work};
@@ -53,14 +52,6 @@ pub(super) struct Thumbnail {
     pub(super) boxes: Vec<BoxMark>,
     /// Boxes that the record has.
     pub(super) box_count: usize,
-}
-
-/// A box on an upright image, in parts of its sides.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct BoxMark {
-    pub(super) x: (f32, f32),
-    pub(super) y: (f32, f32),
-    pub(super) class: String,
 }
 
 pub(super) type Pictures = BTreeMap<Place, Picture>;
@@ -129,7 +120,7 @@ impl Taker {
     }
 
     fn record(&mut self, place: Place, wish: Wish, payload: &[u8], shard: &ShardFacts) -> Result<()> {
-        let Some(key) = shard.image_key else { return Ok(()) };
+        let Some(key) = shard.image_key.as_deref() else { return Ok(()) };
         let Some(feature) = ExampleView::new(payload).feature(key)? else { return Ok(()) };
         let Some(Ok(bytes)) = feature.bytes().ok().and_then(|mut values| values.next()) else { return Ok(()) };
         let mut picture = Picture::default();
@@ -222,48 +213,9 @@ fn mean_luma(image: &ImageBuf<u8>) -> u8 {
     (sum / count.max(1)) as u8
 }
 
-/// The boxes of a record, as they lie on its image as it is stored; none where their lists do not fit each other.
-fn boxes(payload: &[u8]) -> Result<Vec<BoxMark>> {
-    let [xmin, ymin, xmax, ymax] = BOX_FEATURES;
-    let keys = [xmin, xmax, ymin, ymax, "image/object/class/label", "image/object/class/text"];
-    let found = ExampleView::new(payload).find(keys)?;
-    let [xmin, xmax, ymin, ymax, label, text] = &found;
-    let side = |feature: &Option<crate::example::FeatureView<'_>>| -> Result<Vec<f32>> {
-        feature.as_ref().map_or(Ok(Vec::new()), |f| f.floats()?.collect())
-    };
-    let (xmin, xmax, ymin, ymax) = (side(xmin)?, side(xmax)?, side(ymin)?, side(ymax)?);
-    if [&xmax, &ymin, &ymax].iter().any(|s| s.len() != xmin.len()) {
-        return Ok(Vec::new());
-    }
-    let classes = classes(label.as_ref(), text.as_ref());
-    let class = |i: usize| {
-        let key = classes.get(i).filter(|_| classes.len() == xmin.len());
-        key.map_or(String::new(), |key| match (key.text.as_str(), key.number) {
-            ("", Some(number)) => number.to_string(),
-            (text, _) => text.to_owned(),
-        })
-    };
-    let inside = |v: f32| if v.is_finite() { v.clamp(0.0, 1.0) } else { 0.0 };
-    let mark = |i: usize| BoxMark {
-        x: (inside(xmin[i]), inside(xmax[i])),
-        y: (inside(ymin[i]), inside(ymax[i])),
-        class: class(i),
-    };
-    Ok((0..xmin.len()).map(mark).collect())
-}
-
-impl BoxMark {
-    /// The box after its image has been turned upright.
-    fn turned(self, exif: Option<u8>) -> Self {
-        let [xmin, ymin, xmax, ymax] = upright_box([self.x.0, self.y.0, self.x.1, self.y.1], exif);
-        BoxMark { x: (xmin, xmax), y: (ymin, ymax), ..self }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example::ExampleBuilder;
 
     fn gradient(height: usize, width: usize) -> ImageBuf<u8> {
         let pixels = (0..height * width).flat_map(|i| [(i % width * 255 / width) as u8, 0, 0]).collect();
@@ -284,26 +236,5 @@ mod tests {
         let of =
             |pixel: &[u8]| mean_luma(&ImageBuf::from_pixels(Shape::new(2, 2, pixel.len()), pixel.repeat(4)).unwrap());
         assert_eq!((of(&[255, 255, 255]), of(&[0, 255, 0]), of(&[77])), (255, 149, 77));
-    }
-
-    #[test]
-    fn boxes_turn_with_their_image() {
-        let payload = ExampleBuilder::new()
-            .floats("image/object/bbox/xmin", [0.125, -3.0])
-            .floats("image/object/bbox/xmax", [0.25, f32::NAN])
-            .floats("image/object/bbox/ymin", [0.5, 0.0])
-            .floats("image/object/bbox/ymax", [1.0, 9.0])
-            .int64s("image/object/class/label", [4, 5])
-            .encode();
-        let found = boxes(&payload).unwrap();
-        let first = BoxMark { x: (0.125, 0.25), y: (0.5, 1.0), class: "4".to_owned() };
-        assert_eq!(found[0], first);
-        assert_eq!((found[1].x, found[1].y), ((0.0, 0.0), (0.0, 1.0)));
-        // A quarter turn to the right: what was at the bottom is at the left.
-        let turned = first.clone().turned(Some(6));
-        assert_eq!((turned.x, turned.y), ((0.0, 0.5), (0.125, 0.25)));
-        assert_eq!(first.clone().turned(Some(1)), first);
-        let uneven = ExampleBuilder::new().floats("image/object/bbox/xmin", [0.1]).encode();
-        assert_eq!(boxes(&uneven).unwrap(), []);
     }
 }

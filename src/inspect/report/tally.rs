@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::bins::{Draw, Grid, LogBins};
-use crate::dataset::BOX_FEATURES;
 use crate::error::Result;
 use crate::example::{ExampleView, FeatureView};
 use crate::image::{Colorspace, probe_magic};
+use crate::inspect::boxes;
 use crate::inspect::features::FeatureTable;
 use crate::inspect::finding::Key;
 use crate::inspect::kinds::Place;
@@ -22,12 +22,14 @@ pub(super) const MOST_CLASSES: usize = 10_000;
 const MOST_CHARS: usize = 120;
 /// Images of a set that are decoded for their brightness.
 pub(super) const DECODED: usize = 1000;
+/// Records of a set without images whose values are looked at.
+pub(super) const VALUED: usize = 4000;
 
 /// A class as records name it: by number, by text or by both.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(in crate::inspect) struct ClassKey {
-    pub(super) number: Option<i64>,
-    pub(super) text: String,
+    pub(in crate::inspect) number: Option<i64>,
+    pub(in crate::inspect) text: String,
 }
 
 /// How often each class comes, and some records of it.
@@ -80,10 +82,34 @@ pub(super) struct ImageFacts {
     pub(super) aspects: LogBins,
     /// Images wider than high, square ones, and higher than wide.
     pub(super) shapes: [u64; 3],
-    /// Lengths of images, or of payloads where there are none, in bytes.
-    pub(super) bytes: LogBins,
-    pub(super) bytes_total: u64,
-    pub(super) bytes_count: u64,
+    pub(super) bytes: Lengths,
+}
+
+/// Lengths in bytes.
+#[derive(Debug, Default)]
+pub(super) struct Lengths {
+    pub(super) bins: LogBins,
+    pub(super) count: u64,
+    total: u64,
+}
+
+impl Lengths {
+    fn add(&mut self, bytes: &[u8]) {
+        self.count += 1;
+        self.total += bytes.len() as u64;
+        // A length of 0 has no ratio to others: it stands with those of one byte.
+        self.bins.add(bytes.len().max(1) as f64);
+    }
+
+    pub(super) fn merge(&mut self, other: Lengths) {
+        self.bins.merge(other.bins);
+        self.count += other.count;
+        self.total += other.total;
+    }
+
+    pub(super) fn mean(&self) -> u64 {
+        self.total / self.count.max(1)
+    }
 }
 
 impl ImageFacts {
@@ -98,15 +124,6 @@ impl ImageFacts {
         self.aspects.merge(other.aspects);
         self.shapes.iter_mut().zip(other.shapes).for_each(|(a, b)| *a += b);
         self.bytes.merge(other.bytes);
-        self.bytes_total += other.bytes_total;
-        self.bytes_count += other.bytes_count;
-    }
-
-    fn add_bytes(&mut self, bytes: &[u8]) {
-        self.bytes_count += 1;
-        self.bytes_total += bytes.len() as u64;
-        // A length of 0 has no ratio to others: it stands with those of one byte.
-        self.bytes.add(bytes.len().max(1) as f64);
     }
 }
 
@@ -126,6 +143,10 @@ pub(in crate::inspect) struct Tally {
     /// Records that have boxes.
     pub(super) boxed: u64,
     pub(super) images: ImageFacts,
+    /// The payloads of a set that has no images.
+    pub(super) payloads: Lengths,
+    /// Records of such a set whose values are looked at.
+    pub(super) rows: Draw,
     /// Images to be decoded.
     pub(super) drawn: Draw,
 }
@@ -151,35 +172,33 @@ impl Tally {
                 _ => table.add_example(payload),
             }
         }
+        let image_key = profile.image_key.as_deref().filter(|_| profile.message == MessageType::Example);
+        if image_key.is_none() {
+            self.payloads.add(payload);
+        }
         if profile.message == MessageType::Raw {
-            self.images.add_bytes(payload);
             return Ok(());
         }
-        let image_key = profile.image_key.filter(|_| profile.message == MessageType::Example);
-        let keys = [
-            image_key.unwrap_or_default(),
-            LABEL_NAMES[0],
-            LABEL_NAMES[1],
-            "image/class/text",
-            "image/object/class/label",
-            "image/object/class/text",
-            BOX_FEATURES[0],
-        ];
-        let [image, label, plain_label, text, object_label, object_text, boxes] =
-            ExampleView::new(payload).find(keys)?;
-        match image.as_ref().filter(|_| image_key.is_some()) {
-            Some(image) => self.add_images(image, place),
-            None if image_key.is_none() => self.images.add_bytes(payload),
-            None => {}
+        if image_key.is_none() {
+            self.rows.add(place, VALUED);
         }
-        let classes = classes(label.or(plain_label).as_ref(), text.as_ref());
+        let usual = profile.label_key.is_none();
+        let label_key = profile.label_key.as_deref().unwrap_or(LABEL_NAMES[0]);
+        let view = ExampleView::new(payload);
+        let [image, label, plain_label, text] =
+            view.find([image_key.unwrap_or_default(), label_key, LABEL_NAMES[1], "image/class/text"])?;
+        if let Some(image) = image.as_ref().filter(|_| image_key.is_some()) {
+            self.add_images(image, place);
+        }
+        let classes = classes(label.or(plain_label.filter(|_| usual)).as_ref(), text.filter(|_| usual).as_ref());
         self.unclassed += u64::from(classes.is_empty());
         classes.into_iter().for_each(|key| self.classes.add(key, place, self.samples));
-        for key in self::classes(object_label.as_ref(), object_text.as_ref()) {
+        let [xmin, _, _, _, object_label, object_text, together, number] = view.find(boxes::KEYS)?;
+        for key in self::classes(object_label.or(number).as_ref(), object_text.as_ref()) {
             self.objects.add(key, place, 0);
         }
-        let count = boxes.and_then(|f| f.floats().ok().map(Iterator::count)).unwrap_or(0);
-        self.boxes += count as u64;
+        let count = boxes::count(xmin.as_ref(), together.as_ref());
+        self.boxes += count;
         self.boxed += u64::from(count > 0);
         Ok(())
     }
@@ -187,8 +206,9 @@ impl Tally {
     fn add_images(&mut self, feature: &FeatureView<'_>, place: Place) {
         let Ok(images) = feature.bytes() else { return };
         for (i, bytes) in images.filter_map(Result::ok).enumerate() {
-            self.images.add_bytes(bytes);
+            // What is no image has no place among the sizes of images: it is among the findings.
             let Ok((format, Some(probe))) = probe_magic(bytes) else { continue };
+            self.images.bytes.add(bytes);
             *self.images.formats.entry(format.name()).or_default() += 1;
             *self.images.colors.entry(color(probe.colorspace)).or_default() += 1;
             if probe.width == 0 || probe.height == 0 {
@@ -220,6 +240,8 @@ impl Tally {
         self.boxes += other.boxes;
         self.boxed += other.boxed;
         self.images.merge(other.images);
+        self.payloads.merge(other.payloads);
+        self.rows.merge(other.rows, VALUED);
         self.drawn.merge(other.drawn, DECODED);
     }
 }
@@ -233,7 +255,7 @@ fn color(colorspace: Colorspace) -> &'static str {
 }
 
 /// The classes that a pair of features names: texts go with numbers where there are as many.
-pub(super) fn classes(label: Option<&FeatureView<'_>>, text: Option<&FeatureView<'_>>) -> Vec<ClassKey> {
+pub(in crate::inspect) fn classes(label: Option<&FeatureView<'_>>, text: Option<&FeatureView<'_>>) -> Vec<ClassKey> {
     let numbers: Vec<i64> =
         label.and_then(|f| f.int64s().ok()).map_or(Vec::new(), |values| values.filter_map(Result::ok).collect());
     // A label may itself be a text.
@@ -292,7 +314,7 @@ mod tests {
             counts(&found.classes),
             [(None, "seven", 1), (Some(1), "", 1), (Some(2), "", 1), (Some(3), "cat", 2), (Some(7), "", 1)]
         );
-        assert_eq!((found.unclassed, found.images.bytes_count), (1, 6));
+        assert_eq!((found.unclassed, found.payloads.count), (1, 6));
     }
 
     #[test]
