@@ -1,9 +1,9 @@
-//! Makes JPEGs of any legal shape from seeds and holds decoders against each other: `jpeg_generator [COUNT] [--first SEED] [--write DIR] [--sums FILE]`.
+//! Makes JPEGs of any legal shape from seeds and holds decoders against each other: `jpeg_generator [COUNT] [--wild] [--first SEED] [--write DIR] [--sums FILE]`.
 //!
 //! Each file is decoded to one and to three channels with both transforms, by this crate's own decoder, which decodes
 //! parts in every build, and by the one that decodes whole images: with the feature `turbojpeg` that is libjpeg-turbo. Says
 //! which files differ, and ends with 1 if any does. With `--write`, the files go to a directory for other decoders; with
-//! `--sums`, the sums of their pixels to a file, a line for each as `fixtures/jpeg/make_sums.py` writes those of TensorFlow.
+//! `--wild` makes coefficients larger than any encoder does; with `--sums`, the sums of their pixels to a file, a line for each as `fixtures/jpeg/make_sums.py` writes those of TensorFlow.
 //!
 //! ```sh
 //! cargo run --release --features turbojpeg --example jpeg_generator -- 10000
@@ -66,6 +66,7 @@ fn run() -> Result<u64, Error> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let first: u64 = flag(&mut args, "--first")?.map_or(Ok(0), |n| n.parse())?;
     let folder = flag(&mut args, "--write")?.map(PathBuf::from);
+    let wild = args.iter().position(|arg| arg == "--wild").map(|i| args.remove(i)).is_some();
     let sums = flag(&mut args, "--sums")?;
     let count: u64 = args.first().map_or(Ok(1000), |n| n.parse())?;
     let mut decoders = Vec::new();
@@ -74,7 +75,7 @@ fn run() -> Result<u64, Error> {
     }
     let (mut wrong, mut lines, mut all) = (0, String::new(), Decoders::new());
     for seed in first..first + count {
-        let file = jpegs::jpeg(seed);
+        let file = if wild { jpegs::wild_jpeg(seed) } else { jpegs::jpeg(seed) };
         if let Some(folder) = &folder {
             std::fs::create_dir_all(folder)?;
             std::fs::write(folder.join(format!("{seed:06}.jpg")), &file)?;

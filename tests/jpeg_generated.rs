@@ -10,21 +10,32 @@ mod jpeg_sums;
 mod jpegs;
 
 use jpeg_sums::Decoders;
-use jpegs::{Noise, jpeg};
+use jpegs::{Noise, jpeg, wild_jpeg};
 use tfrkit::image::ops::{Rect, crop_to_bounding_box};
 use tfrkit::image::{DecodeOptions, Decoder, ImageBuf, Limits, probe_header, verify_entropy};
 
-#[test]
-fn generated_jpegs_have_tensorflows_pixels() {
+/// Holds the files of the seeds of a list against TensorFlow's sums.
+fn compare(list: &str, make: impl Fn(u64) -> Vec<u8>, expected: usize) {
     let mut decoders = Decoders::new();
     let mut count = 0;
-    for line in golden::text("jpeg/generated.txt").lines() {
+    for line in golden::text(list).lines() {
         let words: Vec<&str> = line.split(' ').collect();
-        let file = jpeg(golden::number(words[0]));
+        let file = make(golden::number(words[0]));
         assert_eq!(decoders.sums(&file), words[1..], "seed {}", words[0]);
         count += 1;
     }
-    assert_eq!(count, 200);
+    assert_eq!(count, expected);
+}
+
+#[test]
+fn generated_jpegs_have_tensorflows_pixels() {
+    compare("jpeg/generated.txt", jpeg, 200);
+}
+
+/// Coefficients beyond those of any samples wrap and saturate where libjpeg-turbo's do, at every scale.
+#[test]
+fn coefficients_out_of_range_have_tensorflows_pixels() {
+    compare("jpeg/wild.txt", wild_jpeg, 100);
 }
 
 /// The walks take what is decoded, and a region is a crop, whatever the shape.

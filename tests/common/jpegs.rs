@@ -78,11 +78,27 @@ pub struct Frame {
     mcus: (usize, usize),
 }
 
-/// The largest value of a coefficient times its quantiser.
-const MOST: usize = 2_000;
+/// How large coefficients are.
+#[derive(Clone, Copy, PartialEq)]
+enum Size {
+    /// As encoders of 8-bit samples write them: at most 2,000 when multiplied.
+    Usual,
+    /// As large as they can be coded, with quantisers of any size.
+    Wild,
+}
+
+impl Size {
+    /// The largest coefficient for a quantiser, and the most bits of one that are drawn.
+    fn most(self, quantiser: u16) -> (usize, usize) {
+        match self {
+            Self::Usual => ((2_000 / usize::from(quantiser)).min(1023), 11),
+            Self::Wild => (16_383, 14),
+        }
+    }
+}
 
 impl Frame {
-    fn draw(noise: &mut Noise, quantisers: &[[u16; 64]; 4]) -> Self {
+    fn draw(noise: &mut Noise, quantisers: &[[u16; 64]; 4], size: Size) -> Self {
         let count = noise.pick(&[1, 3, 3, 3, 3, 4]);
         let most = noise.pick(&[8, 20, 40, 40, 70, 150]);
         let (width, height) = (noise.within(1, most), noise.within(1, most));
@@ -117,7 +133,7 @@ impl Frame {
                 stride,
                 across: (width * h).div_ceil(h_max).div_ceil(8),
                 down: (height * v).div_ceil(v_max).div_ceil(8),
-                blocks: blocks(noise, &quantisers[quantiser], stride * rows),
+                blocks: blocks(noise, &quantisers[quantiser], stride * rows, size),
             }
         });
         let components = components.collect();
@@ -126,17 +142,18 @@ impl Frame {
 }
 
 /// Coefficients of a component: flat blocks, a few low frequencies, or many of all.
-fn blocks(noise: &mut Noise, quantisers: &[u16; 64], count: usize) -> Vec<[i32; 64]> {
-    let (busy, bits) = (noise.below(4), noise.within(1, 11));
+fn blocks(noise: &mut Noise, quantisers: &[u16; 64], count: usize, size: Size) -> Vec<[i32; 64]> {
+    let (_, dc_bits) = size.most(1);
+    let (busy, bits) = (noise.below(4), noise.within(1, dc_bits));
     let value = |noise: &mut Noise, k: usize, bits: usize| {
-        let most = (MOST / usize::from(quantisers[k])).min(1023);
+        let (most, _) = size.most(quantisers[k]);
         let range = (1 << noise.within(1, bits)).min(most + 1);
         let size = noise.below(range) as i32;
         if noise.one_in(2) { -size } else { size }
     };
     let mut draw = || {
         let mut block = [0; 64];
-        block[0] = value(noise, 0, 11);
+        block[0] = value(noise, 0, dc_bits);
         let number = match noise.below(4) {
             0 => 0,
             1 => noise.within(1, 5),
@@ -285,19 +302,33 @@ enum TablesAt {
     Apart,
 }
 
-fn draw_quantisers(noise: &mut Noise) -> [[u16; 64]; 4] {
+fn draw_quantisers(noise: &mut Noise, size: Size) -> [[u16; 64]; 4] {
     std::array::from_fn(|_| {
-        let most = noise.pick(&[1, 4, 30, 99, 255, 700]);
+        let most = match size {
+            Size::Usual => noise.pick(&[1, 4, 30, 99, 255, 700]),
+            Size::Wild => noise.pick(&[1, 3, 30, 255, 9_000, 65_535]),
+        };
         std::array::from_fn(|_| noise.within(1, most) as u16)
     })
 }
 
 /// The file of a seed.
 pub fn jpeg(seed: u64) -> Vec<u8> {
+    make(seed, Size::Usual)
+}
+
+/// The file of a seed with coefficients that no encoder makes of samples.
+pub fn wild_jpeg(seed: u64) -> Vec<u8> {
+    make(seed, Size::Wild)
+}
+
+fn make(seed: u64, size: Size) -> Vec<u8> {
     let mut noise = Noise::new(seed);
-    let quantisers = draw_quantisers(&mut noise);
-    let frame = Frame::draw(&mut noise, &quantisers);
+    let quantisers = draw_quantisers(&mut noise, size);
+    let frame = Frame::draw(&mut noise, &quantisers, size);
     let style = noise.pick(&[Style::Standard, Style::Optimised, Style::Optimised, Style::Odd]);
+    // It has no codes for so large values.
+    let style = if size == Size::Wild && style == Style::Standard { Style::Odd } else { style };
     let script =
         if frame.progressive { scans::progressive(&frame, &mut noise) } else { sequential(&frame, &mut noise) };
     // The standard's tables have no runs of blocks, and only two of them need not be there.

@@ -57,7 +57,10 @@ impl Part<'_> {
     #[inline(always)]
     fn place_flat(&mut self, dc: i16, at: usize) {
         let Transform { multipliers, side, accurate } = &self.transform;
-        let sample = inverse_flat(dc.wrapping_mul(multipliers[0]), *accurate);
+        let sample = match side {
+            8 => inverse_flat(dc.wrapping_mul(multipliers[0]), *accurate),
+            _ => reduced::flat(dc, multipliers[0], *side),
+        };
         let to = self.samples.get_mut(at..).unwrap_or_default();
         for y in 0..*side {
             if let Some(row) = to.get_mut(y * self.stride..y * self.stride + side) {

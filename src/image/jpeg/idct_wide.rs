@@ -204,5 +204,11 @@ pub(super) fn inverse_fast(blocks: &[Coefficients; 2], multipliers: [&Coefficien
 pub(super) fn inverse_accurate(blocks: &[Coefficients; 2], multipliers: [&Coefficients; 2]) -> [Samples; 2] {
     const FIRST: i32 = FACTOR_BITS - PASS_BITS;
     const SECOND: i32 = FACTOR_BITS + PASS_BITS + 3;
-    store(accurate_pass::<SECOND>(transpose(accurate_pass::<FIRST>(load(blocks, multipliers)))))
+    let rows = load(blocks, multipliers);
+    // Beyond what an encoder writes; the same question as `saturates`.
+    let over = _mm256_xor_si256(_mm256_srai_epi16::<13>(rows[0]), _mm256_srai_epi16::<15>(rows[0]));
+    if _mm256_testz_si256(over, over) == 0 {
+        return portable_pair(blocks, multipliers, true);
+    }
+    store(accurate_pass::<SECOND>(transpose(accurate_pass::<FIRST>(rows))))
 }

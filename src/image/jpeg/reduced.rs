@@ -1,7 +1,7 @@
 //! Inverse transforms of 8 x 8 coefficients to fewer samples, with the numbers of libjpeg's accurate ones: each sample
 //! stands for a square of those that the whole transform gives.
 
-use super::idct::{COEFFICIENTS, Coefficients, FACTOR_BITS, PASS_BITS, descale, fix13};
+use super::idct::{COEFFICIENTS, Coefficients, FACTOR_BITS, PASS_BITS, descale, fix13, inverse_flat, saturates};
 use crate::image::simd::avx2;
 
 /// Most samples of a side.
@@ -64,8 +64,9 @@ const SECOND: i32 = FACTOR_BITS + PASS_BITS + 3;
 fn turned<const N: usize>(columns: &[[i32; 8]; N]) -> Lanes<N> {
     let mut out = [[0; N]; 8];
     for (y, column) in columns.iter().enumerate() {
-        for (row, &value) in out.iter_mut().zip(column) {
-            row[y] = value.clamp(-32_768, 32_767);
+        for (k, (row, &value)) in out.iter_mut().zip(column).enumerate() {
+            // As in libjpeg-turbo, of two samples a side the first keeps its 32 bits.
+            row[y] = if N == 2 && k == 0 { value } else { value.clamp(-32_768, 32_767) };
         }
     }
     out
@@ -80,6 +81,14 @@ avx2! {
         let columns = to_four(&turned(&to_four(rows, FIRST)), SECOND);
         std::array::from_fn(|y| std::array::from_fn(|x| sample(columns[x][y])))
     }
+}
+
+/// As [`four_a_side`] for a block with coefficients in its first row alone: see the whole transform.
+#[cold]
+fn four_of_one_row(row: &[i32; 8]) -> Reduced {
+    let column = row.map(|value| i32::from((value as i16).wrapping_shl(PASS_BITS as u32)));
+    let columns = to_four(&turned(&[column; 4]), SECOND);
+    std::array::from_fn(|y| std::array::from_fn(|x| sample(columns[x][y])))
 }
 
 avx2! {
@@ -101,24 +110,47 @@ pub(super) fn inverse(block: &Coefficients, multipliers: &[i16; COEFFICIENTS], s
         *value = i32::from(coefficient.wrapping_mul(factor));
     }
     match side {
+        4 if saturates(&rows[0].map(|value| value as i16)) && has_one_row(block) => four_of_one_row(&rows[0]),
         4 => four_a_side(&rows),
         2 => two_a_side(&rows),
-        _ => [[sample(descale(rows[0][0], 3)); SIDE]; SIDE],
+        _ => [[mean(block[0], multipliers[0]); SIDE]; SIDE],
+    }
+}
+
+/// Whether no coefficient stands in the rows below the first, the fourth of which is not used.
+fn has_one_row(block: &Coefficients) -> bool {
+    block.as_chunks::<8>().0.iter().enumerate().all(|(y, row)| matches!(y, 0 | 4) || *row == [0; 8])
+}
+
+/// The only sample of a block. libjpeg takes the lowest ten bits of the level for all of it.
+fn mean(dc: i16, multiplier: i16) -> u8 {
+    let level = descale(i32::from(dc) * i32::from(multiplier), 3);
+    sample(level << 22 >> 22)
+}
+
+/// The sample that all of a block have whose only coefficient is the first.
+#[inline(always)]
+pub(super) fn flat(dc: i16, multiplier: i16, side: usize) -> u8 {
+    let value = dc.wrapping_mul(multiplier);
+    match side {
+        1 => mean(dc, multiplier),
+        2 => sample(descale(i32::from(value).wrapping_shl(PASS_BITS as u32 + 15), SECOND + 2)),
+        _ => inverse_flat(value, true),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::idct::inverse_flat;
     use super::*;
 
     #[test]
     fn a_flat_block_is_that_of_its_first_coefficient() {
-        for dc in (-8191i16..8192).step_by(3) {
+        for dc in (i16::MIN..=i16::MAX).step_by(3) {
             let mut block = [0; COEFFICIENTS];
             block[0] = dc;
-            let level = inverse_flat(dc, true);
             for side in [4, 2, 1] {
+                let level = flat(dc, 1, side);
+                assert!(level == inverse_flat(dc, true) || dc.unsigned_abs() > 4095);
                 let samples = inverse(&block, &[1; COEFFICIENTS], side);
                 assert!(samples.iter().take(side).all(|row| row[..side].iter().all(|&v| v == level)), "{dc} {side}");
             }
