@@ -30,6 +30,7 @@
 #![deny(missing_docs)]
 #![warn(rust_2018_idioms, unreachable_pub)]
 
+mod canonical;
 pub mod convert;
 pub mod dataset;
 mod error;

@@ -4,15 +4,16 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use super::options::ConvertOptions;
-use super::source::{Source, SourceFile};
+use super::options::{ConvertOptions, Exif, Reencode, Verify};
+use super::source::{Annotations, Objects, Source, SourceFile};
+use crate::canonical::{float, list, optional, quoted};
 use crate::dataset::{SetPlan, even_part, share_ends};
 use crate::error::{Error, Result};
-use crate::example::hex;
+use crate::example::{Values, hex};
 use crate::image::random;
 
 /// Bumped when the bytes of a shard change for the same sources and options.
-const PLAN_VERSION: u32 = 2;
+const PLAN_VERSION: u32 = 3;
 
 /// One set: its files in the order of its records, and where its shards begin.
 #[derive(Debug)]
@@ -42,34 +43,77 @@ impl PlannedSet {
         }
     }
 
+    /// What decides the shards' bytes beside the files.
+    fn text(&self, options: &ConvertOptions, classes: &[String]) -> String {
+        let exif = match options.exif {
+            Exif::Keep => "keep",
+            Exif::Bake => "bake",
+        };
+        let reencode = match options.reencode {
+            Reencode::No => "no",
+            Reencode::Png => "png",
+        };
+        let lines = [
+            format!("tfrkit convert {PLAN_VERSION}"),
+            format!("name {}", self.name),
+            format!("shards {}", self.shards),
+            format!("compression {}", options.compression),
+            format!("label offset {}", options.label_offset),
+            format!("min size {}", optional(options.min_size, |size| format!("{}x{}", size.height, size.width))),
+            format!("max aspect {}", optional(options.max_aspect, float)),
+            format!("exif {exif}"),
+            format!("resize shorter {}", optional(options.resize_shorter, |side| side.to_string())),
+            format!("quality {}", options.quality),
+            format!("reencode {reencode}"),
+            format!("classes {}\n", list(classes, |class| quoted(class))),
+        ];
+        lines.join("\n")
+    }
+
     /// The hash of all that decides the shards' bytes, and the hash of the sources' times.
     fn hashes(&self, options: &ConvertOptions, classes: &[String]) -> (String, String) {
         let (mut plan, mut stamp) = (Sha256::new(), Sha256::new());
-        plan.update(format!(
-            "tfrkit {PLAN_VERSION}\n{}\n{}\n{}\n{}\n{:?}\n{:?}\n{:?}\n{:?}\n{}\n{:?}\n{classes:?}\n",
-            self.name,
-            self.shards,
-            options.compression,
-            options.label_offset,
-            options.min_size,
-            options.max_aspect,
-            options.exif,
-            options.resize_shorter,
-            options.quality,
-            options.reencode,
-        ));
+        plan.update(self.text(options, classes));
         // Shards whose pictures were checked less are not to pass for checked ones.
-        stamp.update(format!("{:?}", options.verify));
+        stamp.update(match options.verify {
+            Verify::Header => "verify header",
+            Verify::Decode => "verify decode",
+            Verify::None => "verify none",
+        });
         for file in &self.files {
-            let class = file.class.map_or(String::new(), |class| class.to_string());
-            plan.update(format!("{}\0{class}\0{}\n", file.path, file.size));
+            let class = optional(file.class, |class| class.to_string());
+            plan.update(format!("{} {class} {}\n", quoted(&file.path), file.size));
             if let Some(notes) = &file.notes {
-                plan.update(format!("{notes:?}\n"));
+                plan.update(format!("{}\n", notes_text(notes)));
             }
             stamp.update(file.modified.to_le_bytes());
         }
         (hex(&plan.finalize()), hex(&stamp.finalize()[..8]))
     }
+}
+
+/// What a source says of an image, as the plan has it.
+fn notes_text(notes: &Annotations) -> String {
+    let Annotations { size, filename, objects, features } = notes;
+    let object = |Objects { boxes, classes }: &Objects| {
+        let corners = list(boxes, |corners| list(corners, |v| float(*v)));
+        format!("{corners} {}", optional(classes.as_ref(), |classes| list(classes, u32::to_string)))
+    };
+    let feature = |(name, values): &(std::sync::Arc<str>, Values)| {
+        let values = match values {
+            Values::Int64(values) => list(values, i64::to_string),
+            Values::Float(values) => list(values, |v| float(*v)),
+            Values::Bytes(values) => list(values.iter(), hex),
+        };
+        format!("{} = {values}", quoted(name))
+    };
+    format!(
+        "size {}, filename {}, objects {}, features {}",
+        optional(*size, |size| list(size, |side| side.to_string())),
+        optional(filename.as_deref(), quoted),
+        optional(objects.as_ref(), object),
+        list(features, feature),
+    )
 }
 
 /// Deals the files of a source to sets, and each set's to shards.
@@ -149,7 +193,6 @@ fn split(
 
 #[cfg(test)]
 mod tests {
-    use super::super::options::Exif;
     use super::*;
     use crate::dataset::ShardCount;
 
@@ -217,6 +260,40 @@ mod tests {
         assert!(plan(&mut folders, &ConvertOptions { name: Some("x".into()), ..options() }).is_err());
         let unknown = ConvertOptions { shards: "tarin=2".parse().unwrap(), ..options() };
         assert!(plan(&mut source(&[1]), &unknown).unwrap_err().hint().unwrap().contains("train"));
+    }
+
+    /// Neither a rename in the code nor a release changes what a run is resumed by. Where the bytes of shards change,
+    /// `PLAN_VERSION` does, and this with it.
+    #[test]
+    fn the_plan_is_of_a_text_that_stays() {
+        let objects = Objects { boxes: vec![[0.0, 0.25, 0.5, 1.0]], classes: Some(vec![1]) };
+        let notes = Annotations {
+            size: Some([40, 50]),
+            filename: Some("a\"b.jpg".into()),
+            objects: Some(objects),
+            features: vec![
+                ("id".into(), Values::Int64(vec![7])),
+                ("score".into(), Values::Float(vec![0.1, 2.0])),
+                ("word".into(), Values::Bytes(["hi"].into_iter().collect())),
+            ],
+        };
+        assert_eq!(
+            notes_text(&notes),
+            "size [40, 50], filename \"a\\\"b.jpg\", objects [[0.0, 0.25, 0.5, 1.0]] [1], \
+             features [\"id\" = [7], \"score\" = [0.1, 2.0], \"word\" = [6869]]"
+        );
+        let mut source = source(&[3, 1]);
+        source.sets[0].1[0].notes = Some(Box::new(notes));
+        let options = ConvertOptions { min_size: "64x48".parse().ok(), max_aspect: Some(2.0), ..options() };
+        let sets = plan(&mut source, &options).unwrap();
+        let classes = ["cat".to_owned(), "dog".to_owned()];
+        assert_eq!(
+            sets[0].text(&options, &classes),
+            "tfrkit convert 3\nname train\nshards 1\ncompression none\nlabel offset 0\nmin size 48x64\nmax aspect 2.0\n\
+             exif keep\nresize shorter none\nquality 90\nreencode no\nclasses [\"cat\", \"dog\"]\n"
+        );
+        let (plan, stamp) = sets[0].hashes(&options, &classes);
+        assert_eq!((&plan[..16], &stamp[..]), ("6e19f70851a0982b", "1e4ae87f6cd70d40"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::sequence::{FeatureListView, SequenceEntry, SequenceExampleView};
 use super::view::{FeatureView, Kind};
+use crate::canonical::float;
 use crate::error::{Error, Result};
 use crate::near::meant_or_listed;
 
@@ -510,7 +511,7 @@ impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Literal::Int(n) => write!(f, "{n}"),
-            Literal::Float(x) => write!(f, "{x:?}"),
+            Literal::Float(x) => f.write_str(&float(*x)),
             Literal::Text(text) => write!(f, "'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
         }
     }

@@ -9,6 +9,7 @@ use super::proto;
 use super::sequence::each_list;
 use super::view::{FeatureView, map_entry, message};
 use super::wire::Fields;
+use crate::canonical::{list, optional, quoted};
 use crate::error::{Error, Result};
 
 /// Which features of a record stay, and how they are called then. A name is that of a feature and of a feature list alike.
@@ -92,8 +93,13 @@ impl Rewrite {
 
     /// The rules as text: equal text, equal outcome. The number is that of what rules mean.
     pub(crate) fn text(&self) -> String {
-        let rules: Vec<_> = self.rules.iter().map(|(name, rule)| (name, &rule.to)).collect();
-        format!("2 {rules:?} {:?}", self.others)
+        let rule =
+            |(name, rule): (&String, &Rule)| format!("{} = {}", quoted(name), optional(rule.to.as_deref(), quoted));
+        let others = match self.others {
+            Others::Stay => "stay",
+            Others::Go => "go",
+        };
+        format!("2 {}, others {others}", list(&self.rules, rule))
     }
 
     /// The names that no record had so far.
@@ -234,6 +240,17 @@ mod tests {
 
     fn abc() -> Vec<u8> {
         ExampleBuilder::new().int64s("a", [1, -2]).floats("b", [0.5]).bytes("c", &[7; 300]).encode()
+    }
+
+    /// Resumed runs go by it.
+    #[test]
+    fn the_rules_are_a_text_that_stays() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let rename = [("a".to_owned(), "b".to_owned())];
+        let text =
+            |drop: &[&str], keep: &[&str]| Rewrite::new(&names(drop), &names(keep), &rename).unwrap().unwrap().text();
+        assert_eq!(text(&["x\"y"], &[]), r#"2 ["a" = "b", "x\"y" = none], others stay"#);
+        assert_eq!(text(&[], &["a", "k"]), r#"2 ["a" = "b", "k" = "k"], others go"#);
     }
 
     #[test]

@@ -173,13 +173,16 @@ impl Loader {
         making.cache = Cache::open(pipeline, options.mode, &shards, samples.len(), options.io)?;
         let course = course(sets, pipeline, &options, &samples, workers)?;
         let plan = plan(sets, pipeline, &options, course.len())?;
-        let (hash, view) = (pipeline_hash(pipeline, &options), view_text(&options.select, sets));
-        let mut state = LoaderState::new(plan.seed, plan.world, plan.batch, hash, view);
+        let (hash, view) = (pipeline_hash(pipeline, options.mode), view_text(&options.select, sets));
+        let mut state = LoaderState::new(&plan, hash, view);
         if let Some(resumed) = &options.resume {
             state.dataset = dataset_hash(&shards)?;
             resumed.check(&state)?;
             (state.epoch, state.step) = begin(resumed, plan.steps())?;
-            state.skipped = resumed.skipped.clone();
+            // A state of any rank tells where all of them stand; what it left out is its own.
+            if resumed.rank == state.rank {
+                state.skipped = resumed.skipped.clone();
+            }
         }
         let is_random = samples.is_random();
         let begin = (state.epoch, state.step);
@@ -441,13 +444,12 @@ fn plan(sets: &[(ShardSet, f64)], pipeline: &Pipeline, options: &LoaderOptions, 
     if !(1..=65_536).contains(&batch) {
         return Err(Error::usage(format!("a batch of {batch} samples: from 1 to 65536 is possible")));
     }
-    let default_tail = if options.mode == Mode::Train { Tail::Drop } else { Tail::Uneven };
     let plan = Plan {
         seed: options.seed,
         batch: batch as u64,
         rank: options.rank,
         world: options.world,
-        tail: pipeline.batch.tail.unwrap_or(default_tail),
+        tail: pipeline.tail(options.mode),
         samples,
         epochs: if options.epochs == 0 { u64::MAX } else { options.epochs },
     };

@@ -23,6 +23,7 @@ mod samples;
 mod scan;
 mod skip;
 mod spec;
+mod spec_text;
 mod state;
 mod step;
 mod toml;

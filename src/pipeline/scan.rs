@@ -2,12 +2,14 @@
 //! shards.
 
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use sha2::{Digest, Sha256};
 
 use super::features::FeatureNames;
 use super::samples::Samples;
 use super::view::record_number;
+use crate::canonical::{list, optional, quoted};
 use crate::dataset::{Search, ShardSearch, ShardWriter, fingerprint};
 use crate::error::{Error, Result};
 use crate::example::{ExampleBuilder, ExampleView, Filter, hex};
@@ -16,6 +18,9 @@ use crate::record::{Compression, Shard};
 
 /// What the names of kept scans begin with; as hidden files they are nobody's shards.
 const PREFIX: &str = ".tfrkit-view-";
+
+/// Raised by hand where a filter finds other records, or they are kept in another way.
+const REVISION: u32 = 2;
 
 /// What is looked for.
 pub(super) struct Wanted<'w> {
@@ -88,9 +93,10 @@ impl Kept {
         hash.update(fingerprint(shard)?);
         // The fingerprint sees both ends of a shard; this, a change between them.
         let modified = std::fs::metadata(shard).and_then(|meta| meta.modified()).map_err(|e| Error::io(shard, e))?;
-        hash.update(format!("{modified:?} "));
-        let filter = search.map(ShardSearch::key);
-        hash.update(format!("{filter:?} {:?}", wanted.label.map(|names| &names.label)));
+        let modified = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let filter = optional(search, |search| quoted(&search.key()));
+        let label = optional(wanted.label, |names| list(&names.label, |name| quoted(name)));
+        hash.update(format!("tfrkit view {REVISION}\nmodified = {modified}\nfilter = {filter}\nlabel = {label}\n"));
         Ok(Kept(shard.with_file_name(format!("{PREFIX}{}", hex(&hash.finalize()[..16])))))
     }
 

@@ -23,6 +23,16 @@ pub enum Mode {
     Eval,
 }
 
+impl Mode {
+    /// What happens to the samples that fill no batch, unless the spec says otherwise.
+    pub(super) fn tail(self) -> Tail {
+        match self {
+            Mode::Train => Tail::Drop,
+            Mode::Eval => Tail::Uneven,
+        }
+    }
+}
+
 /// The order of samples in training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Shuffle {
@@ -89,6 +99,16 @@ pub enum CacheStore {
     /// In files below this directory, for later runs on the same shards with the same ops before that point, and for
     /// several processes at once.
     Disk(PathBuf),
+}
+
+impl CacheStore {
+    /// The most bytes it takes, unless the spec says otherwise.
+    pub(super) fn default_bytes(&self) -> u64 {
+        match self {
+            CacheStore::Memory => 4 << 30,
+            CacheStore::Disk(_) => 64 << 30,
+        }
+    }
 }
 
 /// A pipeline: what one `pipeline.toml` says. The same drives training, evaluation and serving.
@@ -159,8 +179,10 @@ impl Pipeline {
             (pipeline.decode, pipeline.decode_fast) = decode(&section)?;
         }
         if let Some(section) = root.section("features")? {
-            let names =
-                |key| Ok::<_, Error>(section.get::<String>(key)?.map(|n| if n.is_empty() { vec![] } else { vec![n] }));
+            let names = |key| {
+                let names = section.get_as::<OneOrMore<String>>(key, "the name of a feature, or a list of names")?;
+                Ok::<_, Error>(names.map(|names| names.0.into_iter().filter(|name| !name.is_empty()).collect()))
+            };
             pipeline.features.image = names("image")?.unwrap_or(pipeline.features.image);
             pipeline.features.label = names("label")?.unwrap_or(pipeline.features.label);
             section.finish()?;
@@ -175,13 +197,10 @@ impl Pipeline {
             if section.get::<usize>("size")?.is_some() {
                 pipeline.batch.size = section.require_in("size", "from 1 to 65536", |n| (1..=65_536).contains(n))?;
             }
-            let tails = [("drop", Tail::Drop), ("pad", Tail::Pad), ("uneven", Tail::Uneven)];
-            pipeline.batch.tail = section.word("tail", &tails)?;
-            let outputs = [("images", Output::Images), ("columns", Output::Columns), ("records", Output::Records)];
-            pipeline.batch.output = section.word("output", &outputs)?.unwrap_or_default();
+            pipeline.batch.tail = section.word("tail", &TAILS)?;
+            pipeline.batch.output = section.word("output", &OUTPUTS)?.unwrap_or_default();
             pipeline.batch.dtype = section.word("dtype", &DTYPES)?.unwrap_or_default();
-            let layouts = [("nhwc", Layout::Nhwc), ("nchw", Layout::Nchw)];
-            pipeline.batch.layout = section.word("layout", &layouts)?.unwrap_or_default();
+            pipeline.batch.layout = section.word("layout", &LAYOUTS)?.unwrap_or_default();
             section.finish()?;
         }
         for section in root.sections("column")?.unwrap_or_default() {
@@ -230,6 +249,11 @@ impl Pipeline {
                 format!("write one ({name} = [] leaves images as they are decoded), or say --mode {other}"),
             )
         })
+    }
+
+    /// What happens to the samples that fill no batch.
+    pub(super) fn tail(&self, mode: Mode) -> Tail {
+        self.batch.tail.unwrap_or(mode.tail())
     }
 
     /// The ops of a mode whose results are the same in every epoch, and can be kept as levels: those before the cache.
@@ -292,7 +316,18 @@ impl Pipeline {
     }
 }
 
-const DTYPES: [(&str, Dtype); 2] = [("f32", Dtype::F32), ("u8", Dtype::U8)];
+pub(super) const DTYPES: [(&str, Dtype); 2] = [("f32", Dtype::F32), ("u8", Dtype::U8)];
+pub(super) const TAILS: [(&str, Tail); 3] = [("drop", Tail::Drop), ("pad", Tail::Pad), ("uneven", Tail::Uneven)];
+pub(super) const OUTPUTS: [(&str, Output); 3] =
+    [("images", Output::Images), ("columns", Output::Columns), ("records", Output::Records)];
+pub(super) const LAYOUTS: [(&str, Layout); 2] = [("nhwc", Layout::Nhwc), ("nchw", Layout::Nchw)];
+pub(super) const KINDS: [(&str, Kind); 3] = [("int64", Kind::Int64), ("float", Kind::Float), ("bytes", Kind::Bytes)];
+pub(super) const DCTS: [(&str, Dct); 3] = [("auto", Dct::Auto), ("ifast", Dct::Ifast), ("islow", Dct::Islow)];
+pub(super) const TRUNCATED: [(&str, Truncated); 2] = [("refuse", Truncated::Refuse), ("accept", Truncated::Accept)];
+pub(super) const ORIENTATIONS: [(&str, Orientation); 2] =
+    [("ignore", Orientation::Ignore), ("apply", Orientation::Apply)];
+/// The largest `max_pixels`: a square of the longest sides.
+const MOST_PIXELS: u64 = 65_535 * 65_535;
 const EVAL_HINT: &str = "use the op without `random_` (central_crop for random_crop), without p, or leave it out";
 
 /// Reads an op list, and checks that each op fits where it stands.
@@ -316,8 +351,7 @@ fn list(
 
 fn column(section: &Section<'_>) -> Result<ColumnSpec> {
     let name: String = section.require("name")?;
-    let kinds = [("int64", Kind::Int64), ("float", Kind::Float), ("bytes", Kind::Bytes)];
-    let kind = section.word("kind", &kinds)?.ok_or_else(|| section.missing("kind", "int64, float or bytes"))?;
+    let kind = section.word("kind", &KINDS)?.ok_or_else(|| section.missing("kind", "int64, float or bytes"))?;
     let shape = section.get::<Vec<usize>>("shape")?;
     let words =
         [("fixed_len", 0), ("var_len", 1), ("ragged", 2), ("fixed_len_sequence", 3), ("steps", 4), ("ragged_steps", 5)];
@@ -346,12 +380,20 @@ fn decode(section: &Section<'_>) -> Result<(DecodeOptions, bool)> {
     if let Some(channels) = section.get::<usize>("channels")? {
         options.channels = Channels::from_count(channels).ok_or_else(|| section.wrong("channels", "must be 1 or 3"))?;
     }
-    let dct = section.word("dct", &[("auto", Dct::Auto), ("ifast", Dct::Ifast), ("islow", Dct::Islow)])?;
-    options.dct = dct.unwrap_or_default();
-    let truncated = section.word("truncated", &[("refuse", Truncated::Refuse), ("accept", Truncated::Accept)])?;
-    options.truncated = truncated.unwrap_or_default();
-    let orientation = section.word("orientation", &[("ignore", Orientation::Ignore), ("apply", Orientation::Apply)])?;
-    options.orientation = orientation.unwrap_or_default();
+    options.dct = section.word("dct", &DCTS)?.unwrap_or_default();
+    options.truncated = section.word("truncated", &TRUNCATED)?.unwrap_or_default();
+    options.orientation = section.word("orientation", &ORIENTATIONS)?.unwrap_or_default();
+    let limits = &mut options.limits;
+    if section.get::<u64>("max_pixels")?.is_some() {
+        let range = format!("from 1 to {MOST_PIXELS}");
+        limits.max_pixels = section.require_in("max_pixels", &range, |n| (1..=MOST_PIXELS).contains(n))?;
+    }
+    if section.get::<usize>("max_side")?.is_some() {
+        limits.max_dim = section.require_in("max_side", "from 1 to 65535", |n| (1..=65_535).contains(n))?;
+    }
+    if let Some(bytes) = section.get::<ByteSize>("max_bytes")? {
+        limits.max_bytes = bytes.0;
+    }
     let fast = section.get::<bool>("fast")?.unwrap_or_default();
     section.finish()?;
     if fast && options.truncated == Truncated::Accept {
@@ -374,11 +416,8 @@ fn cache(section: &Section<'_>) -> Result<CacheSpec> {
     let max_bytes = section.get::<ByteSize>("max_bytes")?;
     let dtype = section.word("dtype", &DTYPES)?.unwrap_or(Dtype::U8);
     section.finish()?;
-    Ok(CacheSpec {
-        store,
-        dtype,
-        max_bytes: max_bytes.map_or(if is_disk { 64 << 30 } else { 4 << 30 }, |bytes| bytes.0),
-    })
+    let max_bytes = max_bytes.map_or(store.default_bytes(), |bytes| bytes.0);
+    Ok(CacheSpec { store, dtype, max_bytes })
 }
 
 fn shuffle(section: &Section<'_>) -> Result<Shuffle> {

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
+use crate::canonical::float;
 use crate::error::{Error, Result};
 use crate::near::is_near;
 use crate::size::parse_size;
@@ -276,8 +277,7 @@ impl FromToml for f64 {
     fn from_toml(value: &DeValue<'_>) -> Option<Self> {
         let number: f64 = match value {
             DeValue::Float(f) => f.as_str().parse().ok()?,
-            DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix()).ok()? as f64,
-            _ => return None,
+            value => i64::from_toml(value)? as f64,
         };
         number.is_finite().then_some(number)
     }
@@ -287,7 +287,11 @@ impl FromToml for f32 {
     const EXPECTED: &'static str = "a number";
 
     fn from_toml(value: &DeValue<'_>) -> Option<Self> {
-        let number = f64::from_toml(value)? as f32;
+        // Rounded once: by way of an f64, the digits of an f32 may come to its neighbour.
+        let number: f32 = match value {
+            DeValue::Float(f) => f.as_str().parse().ok()?,
+            value => i64::from_toml(value)? as f32,
+        };
         number.is_finite().then_some(number)
     }
 }
@@ -300,6 +304,29 @@ impl FromToml for Vec<usize> {
             DeValue::Array(items) => items.iter().map(|item| usize::from_toml(item.get_ref())).collect(),
             _ => None,
         }
+    }
+}
+
+/// A number as a canonical spec writes it.
+pub(super) trait ToToml {
+    fn to_toml(&self) -> String;
+}
+
+impl ToToml for usize {
+    fn to_toml(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl ToToml for f32 {
+    fn to_toml(&self) -> String {
+        float(*self)
+    }
+}
+
+impl ToToml for f64 {
+    fn to_toml(&self) -> String {
+        float(*self)
     }
 }
 

@@ -22,6 +22,9 @@ use super::ops::{Rect, crop_to_bounding_box};
 use super::probe::{Limits, unknown};
 use super::sniff::{Format, sniff};
 
+/// See [`Decoder::decoder_revision`].
+const REVISION: u32 = 1;
+
 /// Channels of the decoded image: the `channels` argument of `tf.io.decode_jpeg`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Channels {
@@ -160,6 +163,13 @@ impl Decoder {
     #[must_use]
     pub fn decoder_version() -> &'static str {
         backend::VERSION
+    }
+
+    /// A number that is raised by hand where any image's pixels change, or an image is decoded that was an error before:
+    /// what depends on them, such as checkpoints and caches, goes by it and not by the crate's version.
+    #[must_use]
+    pub fn decoder_revision() -> u32 {
+        REVISION
     }
 
     /// Decodes a JPEG or PNG: `tf.io.decode_image(contents, channels, expand_animations=False)`.

@@ -16,7 +16,7 @@ use crate::example::{Rewrite, hex};
 use crate::inspect::metadata::file_name;
 
 /// Bumped when the bytes of a shard change for the same inputs and options.
-const PLAN_VERSION: u32 = 1;
+const PLAN_VERSION: u32 = 2;
 
 /// Input shards out of which one set is made, or several by a split.
 #[derive(Debug, PartialEq, Eq)]

@@ -47,6 +47,18 @@ macro_rules! param {
     };
 }
 
+/// Adds a parameter as a spec writes it, unless it is the default.
+macro_rules! entry {
+    ($entries:ident, $field:ident, $rule:expr) => {
+        $entries.push((key(stringify!($field)), $rule.show($field)))
+    };
+    ($entries:ident, $field:ident, $rule:expr, $default:expr) => {
+        if *$field != $default {
+            $entries.push((key(stringify!($field)), $rule.show($field)))
+        }
+    };
+}
+
 macro_rules! default_text {
     ($rule:expr) => {
         None
@@ -100,6 +112,18 @@ macro_rules! ops {
                         default: default_text!(of::<$ty, _>($rule) $(, $default)?),
                     } ),*)?],
                 } ),*]
+            }
+
+            /// The parameters that are not the defaults, each as a spec writes it, in the order of the documentation.
+            pub(super) fn entries(&self) -> Vec<(&'static str, String)> {
+                #[allow(unused_mut)]
+                let mut entries = Vec::new();
+                match self { $(
+                    Op::$variant $({ $($field),* })? => {
+                        $($( entry!(entries, $field, of::<$ty, _>($rule) $(, $default)?); )*)?
+                    }
+                )* }
+                entries
             }
 
             /// Reads the parameters of the op of this name; `None` where there is no such op.

@@ -12,6 +12,7 @@ pub use list::Op;
 use rule::{Rule, Within};
 
 use super::toml::Section;
+use crate::canonical::{float, quoted};
 use crate::error::Result;
 
 /// From where to where a value is drawn: uniform in `[lower, upper)`, or just the value where both are the same.
@@ -71,13 +72,32 @@ impl OpSpec {
         Ok(OpSpec { op, p })
     }
 
+    /// What a spec says of it: keys and values.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let p = (self.p != 1.0).then(|| ("p", float(self.p)));
+        [("op", quoted(self.op.name()))].into_iter().chain(self.op.entries()).chain(p)
+    }
+
     /// Whether random numbers are drawn.
     pub fn is_random(&self) -> bool {
         self.p != 1.0 || self.op.is_random()
     }
 }
 
+/// Ops that give other results than in their first release, with a number that is raised by hand each time: states and caches
+/// that depend on them are void then.
+const REVISIONS: &[(&str, u32)] = &[];
+
 impl Op {
+    /// The revisions of the op and of those within, where they are not the first.
+    pub(super) fn revisions(&self) -> Vec<(&'static str, u32)> {
+        let mut found: Vec<_> = REVISIONS.iter().copied().filter(|(name, _)| *name == self.name()).collect();
+        if let Op::OneOf { ops, .. } | Op::SomeOf { ops, .. } = self {
+            found.extend(ops.iter().flat_map(|spec| spec.op.revisions()));
+        }
+        found
+    }
+
     /// Whether the op draws random numbers.
     pub fn is_random(&self) -> bool {
         match self {

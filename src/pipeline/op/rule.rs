@@ -1,10 +1,11 @@
 //! What a parameter of an op may be: read, checked, and told in the documentation, all from one rule.
 
+use crate::canonical::{float, list, optional};
 use crate::error::Result;
 use crate::image::ops::{FillMode, Interpolation};
 use crate::image::{CropMethod, Method};
 use crate::pipeline::op::{ErasingValue, OpSpec, Range};
-use crate::pipeline::toml::{FromToml, Section};
+use crate::pipeline::toml::{FromToml, Section, ToToml};
 
 /// How one parameter is read.
 pub(super) trait Rule {
@@ -17,7 +18,7 @@ pub(super) trait Rule {
     /// The value of a key; `None` where it is missing.
     fn read(&self, section: &Section<'_>, key: &'static str) -> Result<Option<Self::Value>>;
 
-    /// A default as a spec would write it.
+    /// The value as a canonical spec writes it.
     fn show(&self, value: &Self::Value) -> String;
 
     /// The value of a key that must be there.
@@ -43,7 +44,7 @@ fn checked<T>(
 /// A number from the first to the last, both included.
 pub(super) struct Within<T>(pub(super) T, pub(super) T);
 
-impl<T: FromToml + PartialOrd + std::fmt::Display> Rule for Within<T> {
+impl<T: FromToml + ToToml + PartialOrd + std::fmt::Display> Rule for Within<T> {
     type Value = T;
 
     fn allowed(&self) -> String {
@@ -56,14 +57,14 @@ impl<T: FromToml + PartialOrd + std::fmt::Display> Rule for Within<T> {
     }
 
     fn show(&self, value: &T) -> String {
-        value.to_string()
+        value.to_toml()
     }
 }
 
 /// A number above the first, at most the last.
 pub(super) struct Above<T>(pub(super) T, pub(super) T);
 
-impl<T: FromToml + PartialOrd + std::fmt::Display> Rule for Above<T> {
+impl<T: FromToml + ToToml + PartialOrd + std::fmt::Display> Rule for Above<T> {
     type Value = T;
 
     fn allowed(&self) -> String {
@@ -76,7 +77,7 @@ impl<T: FromToml + PartialOrd + std::fmt::Display> Rule for Above<T> {
     }
 
     fn show(&self, value: &T) -> String {
-        value.to_string()
+        value.to_toml()
     }
 }
 
@@ -165,7 +166,7 @@ impl Rule for Around {
     }
 
     fn show(&self, value: &Range) -> String {
-        if value.lower == -value.upper { value.upper.to_string() } else { shown(*value) }
+        if value.lower == -value.upper { float(value.upper) } else { shown(*value) }
     }
 }
 
@@ -189,7 +190,7 @@ impl Rule for Varying {
     }
 
     fn show(&self, value: &Range) -> String {
-        if value.lower == value.upper { value.upper.to_string() } else { shown(*value) }
+        if value.lower == value.upper { float(value.upper) } else { shown(*value) }
     }
 }
 
@@ -217,7 +218,7 @@ impl Rule for Span {
 }
 
 fn shown(range: Range) -> String {
-    format!("[{}, {}]", range.lower, range.upper)
+    list([range.lower, range.upper], float)
 }
 
 /// A number or two, as TOML has them.
@@ -259,7 +260,7 @@ impl<const N: usize> Rule for Numbers<N> {
     }
 
     fn show(&self, value: &[f32; N]) -> String {
-        format!("{value:?}")
+        list(*value, float)
     }
 }
 
@@ -278,7 +279,7 @@ impl Rule for Channelwise {
     }
 
     fn show(&self, value: &Vec<f32>) -> String {
-        format!("{value:?}")
+        list(value, |v| float(*v))
     }
 }
 
@@ -298,8 +299,8 @@ impl Rule for Weights {
         checked(section, key, value, &self.allowed(), good)
     }
 
-    fn show(&self, _: &Vec<f32>) -> String {
-        "all equal".to_owned()
+    fn show(&self, value: &Vec<f32>) -> String {
+        list(value, |v| float(*v))
     }
 }
 
@@ -321,8 +322,11 @@ impl Rule for Ops {
         sections.into_iter().map(|mut section| OpSpec::parse(&mut section)).collect::<Result<_>>().map(Some)
     }
 
-    fn show(&self, _: &Vec<OpSpec>) -> String {
-        String::new()
+    fn show(&self, value: &Vec<OpSpec>) -> String {
+        list(value, |spec| {
+            let entries: Vec<String> = spec.entries().map(|(key, value)| format!("{key} = {value}")).collect();
+            format!("{{ {} }}", entries.join(", "))
+        })
     }
 }
 
@@ -390,7 +394,7 @@ impl Rule for LevelOrNoise {
 
     fn show(&self, value: &ErasingValue) -> String {
         match value {
-            ErasingValue::Level(level) => level.to_string(),
+            ErasingValue::Level(level) => float(*level),
             ErasingValue::Noise => "\"noise\"".to_owned(),
         }
     }
@@ -422,6 +426,6 @@ impl<R: Rule> Rule for Maybe<R> {
     }
 
     fn show(&self, value: &Self::Value) -> String {
-        value.as_ref().map_or_else(|| "none".to_owned(), |value| self.0.show(value))
+        optional(value.as_ref(), |value| self.0.show(value))
     }
 }
