@@ -105,6 +105,14 @@ pub enum ErrorKind {
         /// Which, and what was expected.
         detail: String,
     },
+    /// A set has shards of two states: putting a new one in its place has not ended.
+    #[error("{detail}")]
+    Unfinished {
+        /// Which set, and what is known of it.
+        detail: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// A count, index, manifest or other side file contradicts the shards.
     #[error("{detail}")]
     Metadata {
@@ -239,6 +247,7 @@ impl Error {
             ErrorKind::Source { .. } | ErrorKind::TooManyBad { .. } => "source",
             ErrorKind::Annotations { .. } => "annotations",
             ErrorKind::MissingShard { .. } => "missing_shard",
+            ErrorKind::Unfinished { .. } => "unfinished",
             ErrorKind::Metadata { .. } => "index",
             ErrorKind::Usage { .. } => "usage",
             ErrorKind::Interrupted => "interrupted",
@@ -255,7 +264,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let text = match &self.0.kind {
             ErrorKind::Usage { hint, .. } => return hint.clone(),
-            ErrorKind::Annotations { hint, .. } => return Some(hint.clone()),
+            ErrorKind::Annotations { hint, .. } | ErrorKind::Unfinished { hint, .. } => return Some(hint.clone()),
             ErrorKind::Frame(FrameError::Truncated { .. }) => {
                 "the file was cut or is still being written; copy it again, or save what is whole with `tfr repair`"
             }

@@ -86,6 +86,25 @@ pub(crate) fn is_remote(path: &Path) -> bool {
     }
 }
 
+/// What a file is that is neither ordinary nor a folder, in words.
+pub(crate) fn special_file(kind: &std::fs::FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if kind.is_fifo() {
+            return "a named pipe (FIFO)";
+        }
+        if kind.is_char_device() || kind.is_block_device() {
+            return "a device";
+        }
+        if kind.is_socket() {
+            return "a socket";
+        }
+    }
+    let _ = kind;
+    "something else"
+}
+
 /// Opens a folder for [`try_lock`]; `None` on systems that open no folders.
 pub(crate) fn open_dir(dir: &Path) -> io::Result<Option<File>> {
     #[cfg(unix)]

@@ -119,13 +119,13 @@ fn metadata_of_tfds_itself_follow_the_records() {
     assert_eq!((splits.len(), &splits[0]["shardLengths"]), (1, &json!(["3", "2", "2"])));
     assert_eq!(splits[0]["filepathTemplate"], "{SPLIT}-{SHARD_X_OF_Y}.{FILEFORMAT}");
 
-    // Under the name that the files have, the split is still called what it was.
+    // Without a name, the new set is called as the split that the old one is.
     let same = tmp.path().join("same");
     done(&["reshard", text(&from), "-o", text(&same), "--shards", "1"]);
     is_clean(&same);
     let splits = read_json(&same.join("dataset_info.json"))["splits"].clone();
     assert_eq!((&splits[0]["name"], &splits[0]["shardLengths"]), (&json!("train"), &json!(["7"])));
-    assert_eq!(splits[0]["filepathTemplate"], "{DATASET}-{SPLIT}-{SHARD_X_OF_Y}.{FILEFORMAT}");
+    assert_eq!(splits[0]["filepathTemplate"], "{SPLIT}-{SHARD_X_OF_Y}.{FILEFORMAT}");
 
     let renamed = tmp.path().join("renamed");
     let report = done(&["reshard", text(&from), "-o", text(&renamed), "--rename", "label=class"]);

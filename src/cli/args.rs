@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use tfrkit::convert::parse_size;
-use tfrkit::dataset::{Existing, ShardCount, ShardSet, parse_split, resolve};
+use tfrkit::dataset::{Existing, ShardCount, ShardSet, parse_split};
 use tfrkit::example::Filter;
 use tfrkit::pipeline::{Mode, Pipeline, Select};
 use tfrkit::record::Io;
 use tfrkit::{Job, Result};
+
+use super::output::Output;
 
 /// In help, flags of every verb come behind the verb's own.
 const BEHIND: usize = 900;
@@ -62,14 +64,14 @@ pub(super) struct SetArgs {
 }
 
 impl SetArgs {
-    pub(super) fn resolve(&self) -> Result<ShardSet> {
-        resolve(&self.paths)?.one(self.set.as_deref())
+    pub(super) fn resolve(&self, output: &Output) -> Result<ShardSet> {
+        output.resolve(&self.paths)?.one(self.set.as_deref())
     }
 
     /// The sets of these names, each with its weight.
-    pub(super) fn resolve_mix(&self, shares: &[(String, f64)]) -> Result<Vec<(ShardSet, f64)>> {
+    pub(super) fn resolve_mix(&self, output: &Output, shares: &[(String, f64)]) -> Result<Vec<(ShardSet, f64)>> {
         let names: Vec<&str> = shares.iter().map(|(name, _)| name.as_str()).collect();
-        let sets = resolve(&self.paths)?.several(&names)?;
+        let sets = output.resolve(&self.paths)?.several(&names)?;
         Ok(sets.into_iter().zip(shares).map(|(set, (_, weight))| (set, *weight)).collect())
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use tfrkit::dataset::resolve;
 use tfrkit::inspect::{CatOptions, CatRecord, cat, cat_stream};
 use tfrkit::{Error, ErrorKind, Job, Result};
 
@@ -45,7 +44,7 @@ pub(super) fn run(args: &Args, limit: Option<u64>, job: Job<'_>, output: &Output
     };
     let shown = match is_stdin(&args.paths) {
         true => cat_stream(Box::new(io::stdin()), options, &job, &mut show)?,
-        false => cat(&resolve(&args.paths)?.complete()?, options, &job, &mut show)?,
+        false => cat(&output.resolve(&args.paths)?.complete()?, options, &job, &mut show)?,
     };
     // What waits in the buffer is an error here, or lost in silence.
     io::stdout().flush()?;

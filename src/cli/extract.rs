@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use tfrkit::dataset::resolve;
 use tfrkit::inspect::{ExtractOptions, ExtractReport, Extracted, ListFormat, extract};
 use tfrkit::{ErrorClass, ErrorKind, Job, Result};
 
@@ -66,7 +65,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         flat: args.flat,
         replace: args.force,
     };
-    let found = resolve(&args.paths)?;
+    let found = output.resolve(&args.paths)?;
     let sets = match &args.set {
         Some(name) => vec![found.one(Some(name))?],
         None => found.complete()?,

@@ -1,9 +1,9 @@
 //! `tfr index`.
 
 use serde_json::json;
-use tfrkit::Job;
-use tfrkit::dataset::resolve;
+use tfrkit::dataset::{finish_replacement, resolve};
 use tfrkit::inspect::index;
+use tfrkit::{ErrorKind, Job, Result};
 
 use super::output::{Output, count};
 use super::progress::with_bar;
@@ -19,7 +19,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
-    let sets = resolve(&args.paths)?.complete()?;
+    finish_replacements(args, output)?;
+    let sets = output.resolve(&args.paths)?.complete()?;
     let indexed = with_bar(output, "indexing", job, |job| index(&sets, job))?;
     let records: u64 = indexed.iter().map(|shard| shard.records).sum();
     output.result(&json!({"records": records, "shards": indexed}), |out| {
@@ -29,4 +30,16 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         Ok(())
     })?;
     Ok(GOOD)
+}
+
+/// Puts new sets in their place where a run was killed that had begun to: their indexes are part of that.
+fn finish_replacements(args: &Args, output: &Output) -> Result<()> {
+    for problem in resolve(&args.paths)?.problems {
+        if let (ErrorKind::Unfinished { .. }, Some(dir)) = (problem.kind(), &problem.location().path)
+            && finish_replacement(dir)?
+        {
+            output.note(format_args!("{}: ended a replacement that was interrupted", dir.display()));
+        }
+    }
+    Ok(())
 }

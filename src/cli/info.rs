@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use tfrkit::Job;
-use tfrkit::dataset::resolve;
 use tfrkit::inspect::{FeatureInfo, Info, info, info_stream};
 
 use super::args::is_stdin;
@@ -26,7 +25,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
     let found = with_bar(output, "reading", job, |job| match is_stdin(&args.paths) {
         true => info_stream(Box::new(io::stdin()), args.full, job),
-        false => info(&resolve(&args.paths)?.complete()?, args.full, job),
+        false => info(&output.resolve(&args.paths)?.complete()?, args.full, job),
     })?;
     output.result(&found, |out| print(&found, out))?;
     Ok(GOOD)

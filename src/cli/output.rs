@@ -1,13 +1,14 @@
 //! What the command prints: results to stdout, as text or JSON; the rest to stderr.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tfrkit::dataset::Existing;
+use tfrkit::dataset::{Existing, ResolvedSets};
 use tfrkit::{Error, ErrorClass, ErrorKind, Result};
 
 use super::args::GlobalArgs;
@@ -16,11 +17,13 @@ use super::args::GlobalArgs;
 pub(super) struct Output {
     pub(super) json: bool,
     quiet: bool,
+    /// Files that hold records and were not looked at.
+    passed_over: RefCell<Vec<PathBuf>>,
 }
 
 impl Output {
     pub(super) fn new(global: &GlobalArgs) -> Self {
-        Output { json: global.json, quiet: global.quiet }
+        Output { json: global.json, quiet: global.quiet, passed_over: RefCell::default() }
     }
 
     /// Prints the result: as one line of JSON, or by `text`.
@@ -31,7 +34,13 @@ impl Output {
     ) -> Result<()> {
         let mut out = io::stdout().lock();
         if self.json {
-            let line = serde_json::to_string(value).map_err(io::Error::from)?;
+            let mut line = serde_json::to_string(value).map_err(io::Error::from)?;
+            let passed_over = self.passed_over.borrow();
+            if !passed_over.is_empty() && line.ends_with('}') {
+                let paths: Vec<_> = passed_over.iter().map(|path| path.to_string_lossy()).collect();
+                line.truncate(line.len() - 1);
+                line.push_str(&format!(",\"not_looked_at\":{}}}", json!(paths)));
+            }
             writeln!(out, "{line}")?;
         } else {
             let mut lines = Vec::new();
@@ -51,6 +60,31 @@ impl Output {
     /// Says what a person should know.
     pub(super) fn warning(&self, text: impl Display) {
         self.note(format_args!("warning: {text}"));
+    }
+
+    /// A warning of what is wrong with sets, in spite of which they are read.
+    pub(super) fn problem(&self, problem: &Error) {
+        self.warning(problem);
+        if let Some(hint) = problem.hint() {
+            self.note(format_args!("  help: {hint}"));
+        }
+    }
+
+    /// What the paths stand for. Says what a person should know of it, and which files that hold records are no part of it.
+    pub(super) fn resolve(&self, paths: &[String]) -> Result<ResolvedSets> {
+        let found = tfrkit::dataset::resolve(paths)?;
+        found.notes.iter().for_each(|note| self.warning(note));
+        if let Some(first) = found.passed_over.first() {
+            let files = count(found.passed_over.len() as u64, "file");
+            let (holds, name) =
+                if found.passed_over.len() == 1 { ("it holds", "its name") } else { ("they hold", "their names") };
+            self.warning(format_args!(
+                "{files} not looked at: {} ({holds} records, but {name} is not that of a shard; name it to look at it)",
+                first.display()
+            ));
+        }
+        self.passed_over.borrow_mut().extend(found.passed_over.iter().cloned());
+        Ok(found)
     }
 
     /// Prints an error, and what to do about it.

@@ -51,7 +51,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
     let start = Instant::now();
-    let set = args.set.resolve()?;
+    let set = args.set.resolve(output)?;
     let file = OutFile::new(&args.output, args.force.force, &set.shards)?;
     let kind = kind_of(&args.output, &Picture::KINDS)?;
     let options = PreviewOptions {

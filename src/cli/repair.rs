@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use tfrkit::dataset::resolve;
 use tfrkit::inspect::{RepairOptions, RepairReport, repair, repair_stream};
 use tfrkit::record::Compression;
 use tfrkit::{Job, Result};
@@ -42,8 +41,8 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     let report = with_bar(output, "repairing", job, |job| match is_stdin(&args.paths) {
         true => repair_stream(io::stdin(), &args.output, &options, job),
         false => {
-            let sets = resolve(&args.paths)?;
-            sets.problems.iter().for_each(|problem| output.warning(problem));
+            let sets = output.resolve(&args.paths)?;
+            sets.problems.iter().for_each(|problem| output.problem(problem));
             repair(&sets, &args.output, &options, job)
         }
     })?;

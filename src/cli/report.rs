@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use serde_json::json;
-use tfrkit::dataset::resolve;
 use tfrkit::inspect::{ReportOptions, report};
 use tfrkit::{Error, ErrorKind, Job};
 
@@ -58,7 +57,8 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         label: args.features.label.clone(),
         title: args.title.clone(),
     };
-    let sets = resolve(&args.paths)?;
+    let sets = output.resolve(&args.paths)?;
+    sets.problems.iter().for_each(|problem| output.problem(problem));
     let file = OutFile::new(&args.output, args.force.force, sets.sets.iter().flat_map(|set| &set.shards))?;
     kind_of(&args.output, &[("html", ()), ("htm", ())])?;
     let made = with_bar(output, "reading", job, |job| report(&sets, &options, job))?;

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use tfrkit::dataset::resolve;
 use tfrkit::inspect::{ReshardOptions, ReshardReport, Sample, Sets, Stratify, reshard};
 use tfrkit::record::Compression;
 use tfrkit::{Job, Result};
@@ -126,7 +125,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     let stop = interrupt::flag();
     let job = Job { stop: Some(&stop), ..job };
     let options = args.options()?;
-    let sets = resolve(&args.paths)?.complete()?;
+    let sets = output.resolve(&args.paths)?.complete()?;
     let report = with_bar(output, "resharding", job, |job| reshard(&sets, &args.output, &options, job));
     let report = report.inspect_err(|e| output.how_to_go_on(e, args.existing.existing()))?;
     print(&report, args, output)?;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use tfrkit::dataset::{ShardSet, resolve};
+use tfrkit::dataset::ShardSet;
 use tfrkit::inspect::{StatsOptions, stats, stats_stream};
 use tfrkit::{Error, ErrorKind, Job};
 
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
     let options = StatsOptions::default();
     let format = Format::chosen(args)?;
-    let set = if is_stdin(&args.paths) { None } else { Some(shards(args)?) };
+    let set = if is_stdin(&args.paths) { None } else { Some(shards(args, output)?) };
     let inputs = || set.iter().flat_map(|set| &set.shards);
     let file = args.output.as_deref().map(|out| OutFile::new(out, args.force.force, inputs())).transpose()?;
     let found = with_bar(output, "reading", job, |job| match &set {
@@ -108,8 +108,8 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     Ok(GOOD)
 }
 
-fn shards(args: &Args) -> tfrkit::Result<ShardSet> {
-    let resolved = resolve(&args.paths)?;
+fn shards(args: &Args, output: &Output) -> tfrkit::Result<ShardSet> {
+    let resolved = output.resolve(&args.paths)?;
     if args.set.is_some() {
         return resolved.one(args.set.as_deref());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
-use tfrkit::dataset::{ShardSet, resolve};
+use tfrkit::dataset::ShardSet;
 use tfrkit::inspect::{
     Comparison, FeatureStats, ImageStats, NumberStats, Stats, StatsOptions, Thresholds, stats, stats_stream,
 };
@@ -55,8 +55,8 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     let options = StatsOptions { top: args.top };
     let gather = |set: &ShardSet| with_bar(output, "reading", job, |job| stats(set, &options, job));
     if !args.compare.is_empty() {
-        let mine = gather(&resolve(&args.paths)?.one(args.set.as_deref())?)?;
-        let theirs = gather(&other_set(args)?)?;
+        let mine = gather(&output.resolve(&args.paths)?.one(args.set.as_deref())?)?;
+        let theirs = gather(&other_set(args, output)?)?;
         let Args { max_l_infinity: l_infinity, max_jensen_shannon: jensen_shannon, .. } = *args;
         let found = mine.compare(&theirs, &Thresholds { l_infinity, jensen_shannon });
         output.result(&found, |out| print_comparison(&found, out))?;
@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         let found = with_bar(output, "reading", job, |job| stats_stream(Box::new(io::stdin()), &options, job))?;
         sets.insert("-".to_owned(), found);
     } else {
-        for set in &chosen(args)? {
+        for set in &chosen(args, output)? {
             sets.insert(set.name.clone(), gather(set)?);
         }
     }
@@ -84,8 +84,8 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
 }
 
 /// The sets to tell of, each once: one set may lie in several directories.
-fn chosen(args: &Args) -> Result<Vec<ShardSet>> {
-    let resolved = resolve(&args.paths)?;
+fn chosen(args: &Args, output: &Output) -> Result<Vec<ShardSet>> {
+    let resolved = output.resolve(&args.paths)?;
     if let Some(name) = &args.set {
         return Ok(vec![resolved.one(Some(name))?]);
     }
@@ -100,8 +100,8 @@ fn chosen(args: &Args) -> Result<Vec<ShardSet>> {
 }
 
 /// What is compared with: the only set there, or the one of the same name.
-fn other_set(args: &Args) -> Result<ShardSet> {
-    let resolved = resolve(&args.compare)?;
+fn other_set(args: &Args, output: &Output) -> Result<ShardSet> {
+    let resolved = output.resolve(&args.compare)?;
     let name = args.set.as_deref().filter(|name| resolved.sets.iter().any(|set| set.name == *name));
     resolved.one(name).map_err(|e| match e.kind() {
         ErrorKind::Usage { detail, .. } => Error::new(ErrorKind::Usage {

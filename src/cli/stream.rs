@@ -112,8 +112,8 @@ struct Summary {
 pub(super) fn run(args: &Args, global: &GlobalArgs, output: &Output) -> Done {
     let at_once = interrupt::exit_at_once();
     let sets = match &args.mix[..] {
-        [] => vec![(args.set.resolve()?, 1.0)],
-        shares => args.set.resolve_mix(shares)?,
+        [] => vec![(args.set.resolve(output)?, 1.0)],
+        shares => args.set.resolve_mix(output, shares)?,
     };
     let mut pipeline = args.pipeline.read()?;
     args.features.name_in(&mut pipeline);

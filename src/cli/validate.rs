@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use tfrkit::Job;
-use tfrkit::dataset::resolve;
 use tfrkit::example::Schema;
 use tfrkit::inspect::{Report, ValidateOptions, validate, validate_stream};
 
@@ -48,7 +47,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     };
     let report = with_bar(output, "validating", job, |job| match is_stdin(&args.paths) {
         true => validate_stream(Box::new(io::stdin()), &options, job),
-        false => validate(&resolve(&args.paths)?, &options, job),
+        false => validate(&output.resolve(&args.paths)?, &options, job),
     })?;
     output.result(&report, |out| print(&report, out))?;
     Ok(if report.has_errors() { BAD_DATA } else { GOOD })

@@ -1,6 +1,6 @@
 //! `manifest.json`: what a directory of shards holds, so that nobody has to count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::names::NumberedName;
 use crate::error::{Error, Result};
 use crate::example::{Kind, hex};
 
@@ -161,8 +162,26 @@ impl Manifest {
     }
 
     /// The entry of the shard with this file name.
+    ///
+    /// Found at once where the shards of its set are listed in their order, as this crate writes them; the rest of the list
+    /// is looked through otherwise.
     pub fn shard(&self, file_name: &str) -> Option<&ShardEntry> {
-        self.sets.values().flat_map(|s| &s.shards).find(|s| s.path == file_name)
+        self.shard_in_order(file_name).or_else(|| {
+            let mut all = self.sets.values().flat_map(|set| &set.shards);
+            all.find(|shard| shard.path == file_name)
+        })
+    }
+
+    /// As [`shard`](Self::shard), where the name tells its place in the list.
+    fn shard_in_order(&self, file_name: &str) -> Option<&ShardEntry> {
+        let name = NumberedName::parse(file_name)?;
+        self.sets.get(&name.set)?.shards.get(name.index).filter(|shard| shard.path == file_name)
+    }
+
+    /// The entries of all shards by file name, to look up many.
+    pub(crate) fn into_shards(self) -> HashMap<String, ShardEntry> {
+        let shards = self.sets.into_values().flat_map(|set| set.shards);
+        shards.map(|shard| (shard.path.clone(), shard)).collect()
     }
 }
 

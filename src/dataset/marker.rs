@@ -12,6 +12,26 @@ use crate::sys;
 
 const REPLACING: &str = "replace";
 
+/// How an unfinished set is being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marking {
+    /// Under the final names.
+    New,
+    /// Beside an earlier set, whose place it takes in the end.
+    Replacing,
+}
+
+impl Marking {
+    /// Out of what a marker holds; `None` where nothing was written yet.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        match text {
+            "" => None,
+            text if Marker::is_replacing(text) => Some(Marking::Replacing),
+            _ => Some(Marking::New),
+        }
+    }
+}
+
 /// The hidden file that marks an unfinished set and keeps a second writer out.
 pub(super) struct Marker {
     pub(super) path: PathBuf,

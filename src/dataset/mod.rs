@@ -3,6 +3,7 @@
 mod classes;
 mod index;
 pub(crate) mod labels;
+mod listing;
 mod manifest;
 mod marker;
 mod names;
@@ -12,8 +13,10 @@ mod set_files;
 mod set_writer;
 mod shard_writer;
 mod shares;
+mod splits;
 mod swap;
 pub(crate) mod tfds;
+mod unfinished;
 
 pub(crate) use classes::Classes;
 pub use index::{Span, build_index, idx_path, read_idx, write_idx};
@@ -33,3 +36,4 @@ pub use shares::{ShardCount, parse_split};
 pub(crate) use shares::{check_split, even_part, share_ends};
 pub(crate) use swap::finish_swap;
 pub(crate) use tfds::{BOX_FEATURES, IMAGE_FEATURES};
+pub use unfinished::finish_replacement;

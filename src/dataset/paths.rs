@@ -1,15 +1,13 @@
 //! From what a person types to sets of shards: files, directories, globs, `name@8`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use globset::GlobBuilder;
-
-use super::names::{NumberedName, is_shard_name, set_of, shard_file_name};
-use super::shares::MAX_SHARDS;
+use super::listing::{Listed, directory, file_name, glob, numbered_set};
+use super::names::{NumberedName, set_of};
+use super::splits::split_names;
+use super::unfinished::{Unfinished, unfinished};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Compression, ReadOptions, RecordSource};
 
 /// Shards that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +18,26 @@ pub struct ShardSet {
     pub shards: Vec<PathBuf>,
 }
 
+impl ShardSet {
+    /// Whether this is its name: that of the split, or that of its files.
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.shards.first().is_some_and(|shard| set_of(&file_name(shard)) == name)
+    }
+}
+
 /// What [`resolve`] found.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct ResolvedSets {
     /// The sets, sorted by name.
     pub sets: Vec<ShardSet>,
-    /// Shards that are missing or counts that contradict each other.
+    /// Shards that are missing, counts that contradict each other, sets of which an earlier and a new state lie mixed.
     pub problems: Vec<Error>,
+    /// What a person should know of sets that can be read: that a writer has not ended, and which state is read.
+    pub notes: Vec<String>,
+    /// Files of directories that hold records, and are no part of a set: their names are not those of shards, and other
+    /// files of the directory have such names.
+    pub passed_over: Vec<PathBuf>,
     /// Whether every file was named one by one and none carries a set's number (then a choice among sets is the caller's
     /// own; a shell's glob over several sets is not).
     pub explicit: bool,
@@ -48,7 +59,7 @@ impl ResolvedSets {
             return Err(Error::usage(format!("the set '{}' is named twice", names[twice])));
         }
         let of = |name: &&str| {
-            let mut found = sets.iter().filter(|set| set.name == **name);
+            let mut found = sets.iter().filter(|set| set.is_called(name));
             match (found.next(), found.next()) {
                 (Some(set), None) => Ok(set.clone()),
                 (Some(_), Some(_)) => Err(Error::usage_hint(
@@ -75,7 +86,7 @@ impl ResolvedSets {
         names.dedup();
         let list = names.join(", ");
         let wanted = match set {
-            Some(name) if names.contains(&name) => Some(name),
+            Some(name) if sets.iter().any(|set| set.is_called(name)) => Some(name),
             Some(name) => {
                 let hint = format!("the sets are: {list}");
                 return Err(Error::usage_hint(format!("there is no set named '{name}'"), hint));
@@ -90,7 +101,7 @@ impl ResolvedSets {
         };
         let name = wanted.or(names.first().copied()).unwrap_or_default().to_owned();
         let shards: Vec<PathBuf> =
-            sets.into_iter().filter(|s| wanted.is_none() || s.name == name).flat_map(|s| s.shards).collect();
+            sets.into_iter().filter(|s| wanted.is_none_or(|name| s.is_called(name))).flat_map(|s| s.shards).collect();
         if shards.is_empty() {
             return Err(Error::usage("no shards were named"));
         }
@@ -101,13 +112,14 @@ impl ResolvedSets {
 /// Resolves `patterns`: each a file, a directory, a glob, or `name@8` (a set of 8 shards in one of the usual forms).
 ///
 /// A pattern that matches nothing is an error. Numbered sets out of directories, globs and `name@8` must be whole; what
-/// is missing is listed in [`ResolvedSets::problems`].
+/// is missing is listed in [`ResolvedSets::problems`], and so is a set whose replacement was begun and has not ended.
+///
+/// A set is named as its files are; in TFDS's way of naming them (`DATASET-SPLIT.tfrecord-00000-of-00001`), as the split.
 pub fn resolve<S: AsRef<str>>(patterns: &[S]) -> Result<ResolvedSets> {
     let mut resolved = ResolvedSets { explicit: true, ..Default::default() };
     let mut sets: BTreeMap<(PathBuf, String), Vec<PathBuf>> = BTreeMap::new();
     let mut add = |path: PathBuf| {
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let key = (path.parent().unwrap_or(Path::new("")).to_owned(), set_of(&name));
+        let key = (path.parent().unwrap_or(Path::new("")).to_owned(), set_of(&file_name(&path)));
         sets.entry(key).or_default().push(path);
     };
     for pattern in patterns {
@@ -127,140 +139,49 @@ pub fn resolve<S: AsRef<str>>(patterns: &[S]) -> Result<ResolvedSets> {
             continue;
         }
         resolved.explicit = false;
-        let found = if path.is_dir() { directory(path)? } else { glob(pattern)? };
+        let found = if path.is_dir() {
+            let Listed { shards, passed_over } = directory(path)?;
+            resolved.passed_over.extend(passed_over);
+            shards
+        } else {
+            glob(pattern)?
+        };
         resolved.problems.extend(contradictions(&found));
         found.into_iter().for_each(&mut add);
     }
-    let numbered: BTreeSet<String> = sets
-        .values()
-        .flatten()
-        .filter_map(|p| NumberedName::parse(&p.file_name()?.to_string_lossy()))
-        .map(|n| n.set)
-        .collect();
+    let is_numbered = |path: &PathBuf| NumberedName::parse(&file_name(path)).is_some();
     let names: BTreeSet<&str> = sets.keys().map(|(_, name)| name.as_str()).collect();
-    resolved.explicit &= numbered.is_empty() || names.len() <= 1;
-    resolved.sets = sets
-        .into_iter()
-        .map(|((_, name), mut shards)| {
-            shards.sort();
-            shards.dedup();
-            ShardSet { name, shards }
-        })
-        .collect();
+    resolved.explicit &= names.len() <= 1 || !sets.values().flatten().any(is_numbered);
+    let mut by_dir: BTreeMap<PathBuf, Vec<(String, Vec<PathBuf>)>> = BTreeMap::new();
+    for ((dir, name), mut shards) in sets {
+        shards.sort();
+        shards.dedup();
+        by_dir.entry(dir).or_default().push((name, shards));
+    }
+    let mut problems = Vec::new();
+    for (dir, sets) in by_dir {
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { &dir };
+        for told in unfinished(dir, sets.iter().map(|(name, shards)| (name.as_str(), shards.as_slice()))) {
+            match told {
+                Unfinished::Problem(e) => problems.push(e),
+                Unfinished::Note(note) => resolved.notes.push(note),
+            }
+        }
+        let names = split_names(dir, &sets);
+        resolved.sets.extend(names.into_iter().zip(sets).map(|(name, (_, shards))| ShardSet { name, shards }));
+    }
+    // They explain the others.
+    problems.append(&mut resolved.problems);
+    resolved.problems = problems;
     resolved.sets.sort_by(|a, b| a.name.cmp(&b.name));
+    resolved.passed_over.sort();
+    resolved.passed_over.dedup();
+    let named: BTreeSet<&PathBuf> = resolved.sets.iter().flat_map(|set| &set.shards).collect();
+    resolved.passed_over.retain(|path| !named.contains(path));
     if resolved.sets.is_empty() && resolved.problems.is_empty() {
         return Err(Error::usage("no shards were named"));
     }
     Ok(resolved)
-}
-
-fn directory(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).map_err(|e| Error::io(dir, e))? {
-        let path = entry.map_err(|e| Error::io(dir, e))?.path();
-        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
-        if !hidden && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    let named = |p: &&PathBuf| p.file_name().is_some_and(|n| is_shard_name(&n.to_string_lossy()));
-    let mut shards: Vec<PathBuf> = files.iter().filter(named).cloned().collect();
-    if shards.is_empty() {
-        shards = files.into_iter().filter(|p| starts_like_a_shard(p)).collect();
-    }
-    if shards.is_empty() {
-        return Err(Error::usage_hint(
-            format!("no shards in the directory {}", dir.display()),
-            "name the shard files or a glob; a directory of images becomes shards with `tfr convert`",
-        ));
-    }
-    Ok(shards)
-}
-
-/// Whether the file's first header verifies.
-fn starts_like_a_shard(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else { return false };
-    RecordSource::from_stream(Box::new(file), Some(path), ReadOptions::default()).is_ok_and(|mut source| {
-        source.compression() != Compression::None || matches!(source.next_record(), Ok(Some(_)))
-    })
-}
-
-fn glob(pattern: &str) -> Result<Vec<PathBuf>> {
-    let nothing = || {
-        Error::usage_hint(
-            format!("nothing matches '{pattern}'"),
-            "check the spelling; a path is a file, a directory, a quoted glob, or NAME@COUNT",
-        )
-    };
-    let pattern = pattern.trim_start_matches("./");
-    if pattern == "-" {
-        return Err(Error::usage_hint(
-            "standard input is not read here: the shards are read more than once, or with what lies beside them",
-            "name files, a directory, a quoted glob, or NAME@COUNT",
-        ));
-    }
-    if !pattern.contains(['*', '?', '[', '{']) {
-        return Err(nothing());
-    }
-    let matcher = GlobBuilder::new(pattern)
-        .literal_separator(true)
-        .build()
-        .map_err(|e| Error::usage(format!("'{pattern}' is no glob: {}", e.kind())))?
-        .compile_matcher();
-    // Walk from the last folder that the pattern names literally.
-    let literal = &pattern[..pattern.find(['*', '?', '[', '{']).unwrap_or(0)];
-    let base = Path::new(&literal[..literal.rfind('/').map_or(0, |i| i + 1)]);
-    let depth = pattern[base.as_os_str().len()..].matches('/').count() + 1;
-    let start = if base.as_os_str().is_empty() { Path::new(".") } else { base };
-    let walk = walkdir::WalkDir::new(start).follow_links(true);
-    let walk = if pattern.contains("**") { walk } else { walk.max_depth(depth) };
-    let mut failed = Vec::new();
-    let mut found: Vec<PathBuf> = walk
-        .into_iter()
-        .filter_map(|entry| entry.map_err(|e| failed.push(e)).ok())
-        .filter(|e| e.file_type().is_file())
-        .map(|e| e.path().strip_prefix("./").unwrap_or(e.path()).to_owned())
-        .filter(|p| matcher.is_match(p))
-        .filter(|p| p.file_name().is_some_and(|n| !n.to_string_lossy().starts_with('.')))
-        .collect();
-    // A folder that cannot be read may hold shards; one that is not there holds none.
-    let failed = failed.into_iter().filter_map(|e| Some((e.path()?.to_owned(), e.into_io_error()?)));
-    if let Some((path, e)) = failed.into_iter().find(|(_, e)| e.kind() != std::io::ErrorKind::NotFound) {
-        return Err(Error::io(&path, e));
-    }
-    found.sort();
-    if found.is_empty() { Err(nothing()) } else { Ok(found) }
-}
-
-/// The shards of `name@count` that are there, in the first of the usual forms that has any; and what is missing.
-fn numbered_set(name: &str, count: usize) -> Result<(Vec<PathBuf>, Option<Error>)> {
-    if !(1..=MAX_SHARDS).contains(&count) {
-        return Err(Error::usage(format!("'{name}@{count}': a set has from 1 to {MAX_SHARDS} shards")));
-    }
-    let forms: [&dyn Fn(usize) -> String; 5] = [
-        &|i| shard_file_name(name, i, count, Compression::None),
-        &|i| shard_file_name(name, i, count, Compression::Gzip),
-        &|i| shard_file_name(name, i, count, Compression::Zlib),
-        &|i| format!("{name}-{i:05}-of-{count:05}"),
-        &|i| format!("{name}.tfrecord-{i:05}-of-{count:05}"),
-    ];
-    for form in forms {
-        let (there, missing): (Vec<PathBuf>, Vec<PathBuf>) =
-            (0..count).map(|i| PathBuf::from(form(i))).partition(|p| p.is_file());
-        match missing.first() {
-            None => return Ok((there, None)),
-            Some(first) if !there.is_empty() => {
-                let detail = format!("'{name}@{count}' lacks {} of its {count} shards", missing.len());
-                return Ok((there, Some(Error::new(ErrorKind::MissingShard { detail }).at_path(first))));
-            }
-            _ => {}
-        }
-    }
-    Err(Error::usage_hint(
-        format!("nothing matches '{name}@{count}'"),
-        format!("the first shard would be {}", shard_file_name(name, 0, count, Compression::None)),
-    ))
 }
 
 /// The numbers of shards by the count that their names carry.
@@ -270,8 +191,7 @@ type ByCount = BTreeMap<usize, Vec<usize>>;
 fn contradictions(files: &[PathBuf]) -> Vec<Error> {
     let mut sets: BTreeMap<(PathBuf, String), ByCount> = BTreeMap::new();
     for path in files {
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        if let Some(n) = NumberedName::parse(&name) {
+        if let Some(n) = NumberedName::parse(&file_name(path)) {
             let dir = path.parent().unwrap_or(Path::new("")).to_owned();
             sets.entry((dir, n.set)).or_default().entry(n.count).or_default().push(n.index);
         }
@@ -301,6 +221,8 @@ fn contradictions(files: &[PathBuf]) -> Vec<Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+
     use super::*;
 
     fn touch(dir: &Path, names: &[&str]) {

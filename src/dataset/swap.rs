@@ -26,7 +26,7 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    fn read(dir: &Path) -> Result<Option<Self>> {
+    pub(super) fn read(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(JOURNAL_NAME);
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -34,7 +34,7 @@ impl Journal {
             Err(e) => return Err(Error::io(&path, e)),
         };
         let invalid =
-            |what: String| Error::metadata(&path, format!("{what}: remove this file, and begin anew with `--force`"));
+            |what: String| Error::metadata(&path, format!("{what}: remove this file, and begin again with `--force`"));
         let journal: Journal = serde_json::from_slice(&text).map_err(|e| invalid(format!("no valid journal: {e}")))?;
         let shards =
             journal.sets.iter().flat_map(|(name, set)| set.shards.iter().map(move |shard| (name, &shard.path)));

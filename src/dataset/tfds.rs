@@ -122,6 +122,7 @@ pub(crate) fn carry_tfds(
 }
 
 /// The sets of which a `dataset_info.json` tells.
+#[derive(Default)]
 pub(crate) struct Told(Value);
 
 impl Told {
@@ -130,9 +131,17 @@ impl Told {
     }
 
     pub(crate) fn has(&self, set: &str) -> bool {
-        let split = split_name(self.0["name"].as_str().unwrap_or_default(), set).unwrap_or(set);
-        let splits = self.0["splits"].as_array().into_iter().flatten();
-        splits.filter_map(|s| s["name"].as_str()).any(|name| name == split || name == set)
+        self.split(set).is_some() || self.names().any(|name| name == set)
+    }
+
+    /// The split that the set of files called `DATASET-SPLIT` is, if it tells of that.
+    pub(super) fn split<'s>(&self, set: &'s str) -> Option<&'s str> {
+        let split = split_name(self.0["name"].as_str().unwrap_or_default(), set)?;
+        self.names().any(|name| name == split).then_some(split)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0["splits"].as_array().into_iter().flatten().filter_map(|split| split["name"].as_str())
     }
 }
 

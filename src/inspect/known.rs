@@ -1,16 +1,16 @@
 //! What the files beside shards know of them, so that a shard need not be read from its first record on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::metadata::file_name;
-use crate::dataset::{Manifest, Span, dir_of, fingerprint, idx_path, read_idx};
+use crate::dataset::{Manifest, ShardEntry, Span, dir_of, fingerprint, idx_path, read_idx};
 use crate::record::{CrcCheck, Io, RandomAccess, ReadOptions};
 
 /// The manifests beside shards, read once. What cannot be read or does not fit its shard counts as not there:
 /// [`validate`](super::validate()) tells of it.
 pub(super) struct Known {
-    manifests: BTreeMap<PathBuf, Option<Manifest>>,
+    manifests: BTreeMap<PathBuf, HashMap<String, ShardEntry>>,
     io: Io,
 }
 
@@ -19,7 +19,8 @@ impl Known {
         let mut manifests = BTreeMap::new();
         for dir in shards.into_iter().map(dir_of) {
             if !manifests.contains_key(dir) {
-                manifests.insert(dir.to_owned(), Manifest::read(dir).ok().flatten());
+                let manifest = Manifest::read(dir).ok().flatten().unwrap_or_default();
+                manifests.insert(dir.to_owned(), manifest.into_shards());
             }
         }
         Known { manifests, io }
@@ -27,7 +28,7 @@ impl Known {
 
     /// How many records the shard has, where the manifest lists this very file, told by its fingerprint.
     pub(super) fn records(&self, shard: &Path) -> Option<u64> {
-        let entry = self.manifests.get(dir_of(shard))?.as_ref()?.shard(&file_name(shard))?;
+        let entry = self.manifests.get(dir_of(shard))?.get(&file_name(shard))?;
         let bytes = std::fs::metadata(shard).ok()?.len();
         (entry.bytes == bytes && fingerprint(shard).ok()? == entry.fingerprint).then_some(entry.records)
     }

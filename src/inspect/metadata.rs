@@ -1,6 +1,6 @@
 //! Shards against the files beside them: `manifest.json`, TFDS's `dataset_info.json`, `idx/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::feed::Boundaries;
 use super::finding::{Finding, FindingKind};
-use crate::dataset::{Manifest, NumberedName, build_index, dir_of, fingerprint, idx_path, read_idx};
+use crate::dataset::{Manifest, NumberedName, ShardEntry, build_index, dir_of, fingerprint, idx_path, read_idx};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Compression, Io};
 
@@ -28,7 +28,10 @@ pub(super) struct Sidecars(BTreeMap<PathBuf, Sidecar>);
 
 #[derive(Default)]
 struct Sidecar {
-    manifest: Option<Manifest>,
+    /// What the manifest says of shards, by their file names.
+    shards: HashMap<String, ShardEntry>,
+    /// The numbers of the manifest's classes; empty where it names none.
+    labels: Range<i64>,
     info: Option<DatasetInfo>,
 }
 
@@ -69,7 +72,12 @@ impl Sidecars {
             let info = data_or_finding(read_info(dir))?;
             let mut sidecar = Sidecar::default();
             match manifest {
-                Ok(manifest) => sidecar.manifest = manifest,
+                Ok(manifest) => {
+                    let manifest = manifest.unwrap_or_default();
+                    let end = manifest.label_offset.checked_add_unsigned(manifest.classes.len() as u64);
+                    sidecar.labels = manifest.label_offset..end.unwrap_or(manifest.label_offset);
+                    sidecar.shards = manifest.into_shards();
+                }
                 Err(finding) => found.push((number, finding)),
             }
             match info {
@@ -83,11 +91,9 @@ impl Sidecars {
 
     /// The numbers of the classes, where the manifest beside `shard` lists the shard and names classes.
     pub(super) fn labels(&self, shard: &Path) -> Option<Range<i64>> {
-        let manifest = self.0.get(dir_of(shard))?.manifest.as_ref()?;
-        manifest.shard(&file_name(shard))?;
-        let count = i64::try_from(manifest.classes.len()).ok()?;
-        let end = manifest.label_offset.checked_add(count)?;
-        (count > 0).then_some(manifest.label_offset..end)
+        let side = self.0.get(dir_of(shard))?;
+        side.shards.get(&file_name(shard))?;
+        (!side.labels.is_empty()).then(|| side.labels.clone())
     }
 
     /// Holds a whole shard against what the files beside it say.
@@ -97,7 +103,7 @@ impl Sidecars {
         let name = file_name(shard);
         let side = self.0.get(dir_of(shard));
         let mut contradictions = Vec::new();
-        if let Some(entry) = side.and_then(|s| s.manifest.as_ref()).and_then(|m| m.shard(&name)) {
+        if let Some(entry) = side.and_then(|s| s.shards.get(&name)) {
             if (entry.records, entry.bytes) != (whole.records, bytes) {
                 contradictions.push(format!("manifest.json says {} records, {} bytes", entry.records, entry.bytes));
             } else if fingerprint(shard)? != entry.fingerprint {

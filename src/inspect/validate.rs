@@ -136,6 +136,11 @@ pub(super) fn survey(
             None => finding,
         });
     }
+    for path in &sets.passed_over {
+        let detail =
+            "it holds records and was not looked at, since its name is not that of a shard: name it to look at it";
+        problems.push(Finding::warning(FindingKind::MissingShard, detail).at_path(path));
+    }
     run.add((0, 0), problems);
     damaged.into_iter().for_each(|(shard, finding)| run.add_one(shard, finding));
 
