@@ -78,7 +78,7 @@ fn info_has_the_fields_that_the_contract_names() {
         value["features"]["image/encoded"],
         json!({
             "kind": "bytes", "presence": 1.0, "min_len": 1, "max_len": 1,
-            "min_bytes": length, "max_bytes": length, "content": "JPEG 6x4"
+            "min_bytes": length, "max_bytes": length, "content": "JPEG 4x6"
         })
     );
     let note = &value["features"]["note"];
@@ -169,7 +169,7 @@ fn cat_gives_every_form_of_record() {
     assert_eq!(shown, 5);
     assert_eq!((&lines[1]["record"], &lines[1]["bytes"]), (&json!(1), &json!(payloads[1].len())));
     assert_eq!(lines[1]["offset"], 16 + payloads[0].len());
-    assert_eq!(lines[0]["features"]["image/encoded"]["bytes"][0]["type"], "JPEG 6x4");
+    assert_eq!(lines[0]["features"]["image/encoded"]["bytes"][0]["type"], "JPEG 4x6");
     assert_eq!(lines[2]["features"]["note"]["bytes"][0], "even");
     assert_eq!(only[2]["features"], json!({"image/class/label": {"int64": [2]}}));
     assert_eq!((&lines[3]["raw"]["bytes"], &lines[3]["features"]), (&json!(4), &Value::Null));

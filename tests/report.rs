@@ -227,6 +227,80 @@ fn sets_without_images_have_a_page_without_them() {
 }
 
 #[test]
+fn tables_are_told_by_their_values() {
+    let tmp = tempfile::tempdir().unwrap();
+    let shard = tmp.path().join("a.tfrecord");
+    let long = "a long text, longer than those that are counted one by one: ".repeat(3);
+    let record = |i: i64| {
+        let example = ExampleBuilder::new().int64("age", 20 + i % 5).floats("score", [i as f32 / 4.0]);
+        let example =
+            example.text("city", if i % 3 == 0 { "Bonn" } else { "<Ulm>" }).text("story", format!("{long}{i}"));
+        if i == 7 { example.floats("score", [f32::NAN]).encode() } else { example.encode() }
+    };
+    write(&shard, &(0..40).map(record).collect::<Vec<_>>());
+    let page = page(&[&shard]);
+    let values = section(&page, "values");
+    let row = |name: &str| {
+        let row = values.split("<tr>").find(|row| row.contains(&format!("<code>{name}</code>"))).unwrap();
+        row.split("<td class=\"num\">").skip(1).map(|cell| cell.split('<').next().unwrap()).collect::<Vec<_>>()
+    };
+    // Missing, different, min, median, mean, max, std, NaN, infinite.
+    assert_eq!(row("age"), ["0 %", "5", "20", "22", "22", "24", "1.414", "0", "0"]);
+    assert_eq!(row("score")[2..], ["0", "5", "4.955", "9.75", "2.878", "1", "0"]);
+    assert!(values.contains("<title>22: 8</title>"), "a bar for each age");
+    assert!(values.contains("<li>&lt;Ulm&gt; <small>26 times</small></li><li>Bonn <small>14 times</small></li>"));
+    assert!(values.contains("<li>a long text, longer") && !values.contains("drawn evenly"));
+    // With more records than are looked at, it says so; and the threads make no difference.
+    write(&shard, &(0..5000).map(|i| ExampleBuilder::new().int64("n", i).encode()).collect::<Vec<_>>());
+    let made =
+        [1, 4].map(|threads| make(&[&shard], &ReportOptions::default(), &Job { threads, ..Default::default() }).page);
+    assert!(made[0] == made[1] && section(&made[0], "values").contains("As 4,000 records tell, drawn evenly"));
+    let images = tmp.path().join("b.tfrecord");
+    write(&images, &[image(1, 0).encode()]);
+    assert!(!self::page(&[&images]).contains("id=\"values\""));
+}
+
+#[test]
+fn many_sets_are_told_apart() {
+    let tmp = tempfile::tempdir().unwrap();
+    let mut shards = Vec::new();
+    for set in 0..10 {
+        let shard = tmp.path().join(shard_file_name(&format!("set{set}"), 0, 1, Compression::None));
+        write(&shard, &[image(set, 0).encode()]);
+        shards.push(shard);
+    }
+    let paths: Vec<&Path> = shards.iter().map(PathBuf::as_path).collect();
+    let page_of = |count: usize| section(&page(&paths[..count]), "classes").to_owned();
+    let colors = |classes: &str| {
+        let bar = classes.split("<td class=\"bar\">").nth(1).unwrap().split("</td>").next().unwrap().to_owned();
+        attributes(&bar, "class").map(str::to_owned).collect::<BTreeSet<String>>().len()
+    };
+    assert_eq!(colors(&page_of(5)), 5);
+    assert_eq!(colors(&page_of(8)), 8);
+    let ten = page_of(10);
+    assert!(colors(&ten) == 9 && ten.contains("share one colour") && ten.contains("<title>set9: 1</title>"));
+}
+
+#[test]
+fn all_findings_that_are_listed_are_on_the_page() {
+    let tmp = tempfile::tempdir().unwrap();
+    let shard = tmp.path().join("a.tfrecord");
+    let wide = "w".repeat(400);
+    let record = |i: i64| {
+        let example = ExampleBuilder::new().bytes_list("image/encoded", [jpeg(1, 20, 20)]).int64("n", i);
+        example.int64("image/height", 100 + i).text("image/format", wide.clone()).encode()
+    };
+    write(&shard, &(0..120).map(record).collect::<Vec<_>>());
+    let page = page(&[&shard]);
+    let findings = section(&page, "findings");
+    for i in 0..120 {
+        assert!(findings.contains(&format!("image/height is {}, the image has 20", 100 + i)), "{i}");
+    }
+    assert!(findings.contains("<details><summary>100 more</summary>"), "the others are folded");
+    assert!(findings.contains(&wide), "nothing is cut");
+}
+
+#[test]
 fn boxes_are_drawn_over_images_and_turn_with_them() {
     let tmp = tempfile::tempdir().unwrap();
     let shard = tmp.path().join("a.tfrecord");

@@ -54,7 +54,9 @@ fn print(info: &Info, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out)?;
-    let mut rows = vec![["feature", "kind", "in", "values", "bytes", "first"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["feature", "kind", "in", "values", "bytes", "first (images: height x width)"].map(str::to_owned).to_vec(),
+    ];
     rows.extend(info.features.iter().map(|(name, feature)| row(name, feature)));
     rows.extend(info.feature_lists.iter().map(|(name, feature)| row(&format!("{name} (sequence)"), feature)));
     table(out, &rows, &[2])?;

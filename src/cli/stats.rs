@@ -161,7 +161,7 @@ fn number_rows(name: &str, feature: &FeatureStats) -> Vec<Vec<String>> {
     };
     let mut rows = vec![row(head, numbers, what)];
     if let Some(ImageStats { width, height, aspect, .. }) = &feature.images {
-        for (numbers, what) in [(width, "width"), (height, "height"), (aspect, "width / height")] {
+        for (numbers, what) in [(height, "height"), (width, "width"), (aspect, "width / height")] {
             rows.push(row(vec![String::new(); 4], numbers.as_ref(), what.to_owned()));
         }
     }

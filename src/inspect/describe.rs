@@ -15,7 +15,7 @@ const SIGNATURES: [(&[u8], &str); 9] = [
     (b"\x28\xb5\x2f\xfd", "zstd"),
 ];
 
-/// What `bytes` are, told by their beginning: `JPEG 400x552` (width x height), `PNG 10x10`, `text`, `npy`, ...;
+/// What `bytes` are, told by their beginning: `JPEG 552x400` (height x width), `PNG 10x10`, `text`, `npy`, ...;
 /// `None` where nothing is known about them.
 ///
 /// ```
@@ -31,7 +31,7 @@ pub fn describe(bytes: &[u8]) -> Option<String> {
     }
     if let Ok((format, probe)) = image::probe_magic(bytes) {
         return Some(match probe {
-            Some(probe) => format!("{format} {}x{}", probe.width, probe.height),
+            Some(probe) => format!("{format} {}x{}", probe.height, probe.width),
             None => format.to_string(),
         });
     }
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn signatures_and_text() {
         let of = |b: &[u8]| describe(b).unwrap_or_default();
-        assert_eq!(of(b"GIF89a\x02\0\x01\0"), "GIF 2x1");
+        assert_eq!(of(b"GIF89a\x02\0\x01\0"), "GIF 1x2");
         assert_eq!(of("naïve\n".as_bytes()), "text");
         assert_eq!(of(b"BMW is a car"), "text");
         assert_eq!(of(b"\x93NUMPY\x01\0"), "npy");

@@ -28,7 +28,7 @@ pub struct FeatureInfo {
     pub min_bytes: Option<u64>,
     /// The length of the longest byte string.
     pub max_bytes: Option<u64>,
-    /// What the first byte string is, as [`describe`] tells it: `JPEG 400x552`, `text`.
+    /// What the first byte string is, as [`describe`] tells it: `JPEG 552x400` (height x width), `text`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
     /// Other kinds that it has in some records: the set is inconsistent.

@@ -8,6 +8,8 @@ const MOST_ROWS: usize = 40;
 const TOP: usize = 30;
 /// ... and so many of the rarest.
 const RAREST: usize = 5;
+/// Sets that have a colour of their own.
+const COLORS: usize = 8;
 /// Classes that are named where they are missing.
 const NAMED: usize = 8;
 
@@ -104,7 +106,7 @@ fn list(names: &[&str]) -> String {
     out
 }
 
-/// A row for each class, with a bar in as many shades as there are sets.
+/// A row for each class, with a bar in as many colours as there are sets.
 fn table(out: &mut String, facts: &Facts, classes: &ClassFacts, name: &str) {
     let rows = &classes.rows;
     if rows.is_empty() {
@@ -124,7 +126,7 @@ fn table(out: &mut String, facts: &Facts, classes: &ClassFacts, name: &str) {
         false => (rows.len(), 0),
     };
     let most = rows.first().map_or(1, |row| row.total.max(1));
-    rows.iter().take(top).for_each(|class| row(out, class, most, several));
+    rows.iter().take(top).for_each(|class| row(out, facts, class, most));
     if rarest > 0 {
         let columns = 3 + if several { facts.sets.len() } else { 0 };
         let between = (rows.len() - top - rarest) as u64;
@@ -133,31 +135,41 @@ fn table(out: &mut String, facts: &Facts, classes: &ClassFacts, name: &str) {
             "<tr class=\"more\"><td colspan=\"{columns}\">… and {} more; the {rarest} smallest:</td></tr>",
             Count(between + rarest as u64)
         );
-        rows.iter().skip(rows.len() - rarest).for_each(|class| row(out, class, most, several));
+        rows.iter().skip(rows.len() - rarest).for_each(|class| row(out, facts, class, most));
     }
     out.push_str("</tbody></table></div>");
+    if facts.sets.len() > COLORS {
+        put!(out, "<p class=\"more\">The sets after the first {COLORS} share one colour in the bars.</p>");
+    }
 }
 
-fn row(out: &mut String, class: &ClassRow, most: u64, several: bool) {
+fn row(out: &mut String, facts: &Facts, class: &ClassRow, most: u64) {
     put!(out, "<tr><th scope=\"row\">{}</th><td class=\"bar\">", Text(&class.name));
     out.push_str("<svg viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" aria-hidden=\"true\">");
     let mut x = 0.0;
     for (i, &count) in class.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
         let width = 100.0 * count as f64 / most as f64;
-        put!(out, "<rect class=\"mark s{}\" x=\"{x:.2}\" width=\"{:.2}\" height=\"8\"/>", i % 4, width.max(0.4));
+        let set = facts.sets.get(i).map_or("", |set| &set.name);
+        put!(out, "<rect class=\"mark {}\" x=\"{x:.2}\" width=\"{:.2}\" height=\"8\">", color(i), width.max(0.4));
+        put!(out, "<title>{}: {}</title></rect>", Text(set), Count(count));
         x += width;
     }
     out.push_str("</svg></td>");
-    if several {
+    if facts.sets.len() > 1 {
         class.counts.iter().for_each(|count| put!(out, "<td class=\"num\">{}</td>", Count(*count)));
     }
     put!(out, "<td class=\"num\">{}</td></tr>", Count(class.total));
 }
 
-/// The shade of a set.
+/// The colour of a set, by a class of the style sheet: as many as can be told apart, and one for all further sets.
+fn color(set: usize) -> String {
+    if set < COLORS { format!("s{set}") } else { "rest".to_owned() }
+}
+
+/// The colour of a set, in a square.
 fn swatch(set: usize) -> String {
     format!(
-        "<svg class=\"swatch\" viewBox=\"0 0 10 10\" aria-hidden=\"true\"><rect class=\"mark s{}\" width=\"10\" height=\"10\"/></svg>",
-        set % 4
+        "<svg class=\"swatch\" viewBox=\"0 0 10 10\" aria-hidden=\"true\"><rect class=\"mark {}\" width=\"10\" height=\"10\"/></svg>",
+        color(set)
     )
 }

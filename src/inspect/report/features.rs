@@ -20,7 +20,7 @@ pub(super) fn section(out: &mut String, facts: &Facts) {
     {
         put!(out, "<th scope=\"col\" class=\"{class}\">{name}</th>");
     }
-    out.push_str("<th scope=\"col\">First holds</th></tr></thead><tbody>");
+    out.push_str("<th scope=\"col\">First holds (images: height × width)</th></tr></thead><tbody>");
     let lists = features.lists.iter().map(|(name, info)| (name, info, " <small>steps</small>"));
     let all = features.features.iter().map(|(name, info)| (name, info, "")).chain(lists);
     all.take(MOST).for_each(|(name, info, note)| row(out, name, info, note, features.sampled));

@@ -2,12 +2,12 @@
 
 use super::gather::Facts;
 use super::html::{Count, Counted, Text, put};
-use crate::inspect::finding::{Finding, FindingKind, Severity};
+use crate::inspect::finding::{Finding, FindingKind, MAX_LISTED, Severity};
 
-/// Findings that are listed of each kind.
-const LISTED: usize = 50;
-/// Characters of what is said of one.
-const MOST_CHARS: usize = 300;
+/// Findings of a kind that are seen at once; the others are folded.
+const SEEN: usize = 20;
+/// Characters of what is said of one: a feature's name may be of any length.
+const MOST_CHARS: usize = 2000;
 
 pub(super) fn section(out: &mut String, facts: &Facts, decode: bool) {
     out.push_str("<section id=\"findings\"><h2>Findings</h2>");
@@ -51,7 +51,21 @@ pub(super) fn section(out: &mut String, facts: &Facts, decode: bool) {
 
 fn list(out: &mut String, facts: &Facts, severity: Severity, kind: FindingKind, count: u64) {
     let all = facts.report.findings.iter().filter(|f| (f.severity, f.kind) == (severity, kind));
-    let listed: Vec<&Finding> = all.take(LISTED).collect();
+    let listed: Vec<&Finding> = all.collect();
+    let (first, rest) = listed.split_at(listed.len().min(SEEN));
+    table(out, facts, kind, first);
+    if !rest.is_empty() {
+        put!(out, "<details><summary>{} more</summary>", Count(rest.len() as u64));
+        table(out, facts, kind, rest);
+        out.push_str("</details>");
+    }
+    let more = count - listed.len() as u64;
+    if more > 0 {
+        put!(out, "<p class=\"more\">… and {} more: of all kinds together, {MAX_LISTED} are listed.</p>", Count(more));
+    }
+}
+
+fn table(out: &mut String, facts: &Facts, kind: FindingKind, findings: &[&Finding]) {
     put!(
         out,
         "<div class=\"scroll\" role=\"region\" aria-label=\"{}\" tabindex=\"0\"><table class=\"found\"><thead><tr>",
@@ -59,7 +73,7 @@ fn list(out: &mut String, facts: &Facts, severity: Severity, kind: FindingKind, 
     );
     out.push_str("<th scope=\"col\">Shard</th><th scope=\"col\" class=\"num\">Record</th>");
     out.push_str("<th scope=\"col\" class=\"num\">Offset</th><th scope=\"col\">What is wrong</th></tr></thead><tbody>");
-    for finding in &listed {
+    for finding in findings {
         let path = finding.path.as_ref().map_or(String::new(), |path| facts.shown(path));
         let number = |n: Option<u64>| n.map_or("–".to_owned(), |n| Count(n).to_string());
         put!(out, "<tr><td class=\"path\">{}</td><td class=\"num\">{}</td>", Text(&path), number(finding.record));
@@ -70,10 +84,6 @@ fn list(out: &mut String, facts: &Facts, severity: Severity, kind: FindingKind, 
         }
     }
     out.push_str("</tbody></table></div>");
-    let more = count - listed.len() as u64;
-    if more > 0 {
-        put!(out, "<p class=\"more\">… and {} more; <code>tfr validate</code> lists them.</p>", Count(more));
-    }
 }
 
 /// What a kind of finding is called.

@@ -6,7 +6,7 @@ use super::ReportOptions;
 use super::gather::Facts;
 use super::html::{Count, Counted, Text, put};
 use super::pictures::{Picture, Pictures, Thumbnail, Wish};
-use super::tally::shorten;
+use super::tally::{VALUED, shorten};
 use crate::example::to_base64;
 use crate::inspect::boxes::BoxMark;
 use crate::inspect::kinds::Place;
@@ -69,6 +69,11 @@ impl Plan {
         let mut wishes: BTreeMap<Place, Wish> = BTreeMap::new();
         for place in facts.sets.iter().flat_map(|set| set.drawn.places()) {
             wishes.entry(place).or_default().brightness = true;
+        }
+        // A prefix of a draw is a draw itself: with many sets, fewer records of each.
+        let rows = (VALUED / facts.sets.len().max(1)).max(100);
+        for place in facts.sets.iter().flat_map(|set| set.rows.places().take(rows)) {
+            wishes.entry(place).or_default().values = true;
         }
         let grouped = facts.groups.listed.iter().flat_map(|group| &group.places);
         let shown = self.samples.iter().flat_map(|sample| &sample.places).chain(grouped.filter(|_| self.images));

@@ -60,6 +60,7 @@ pub(super) struct ShardFacts {
     pub(super) compression: Compression,
     /// The feature that holds its images.
     pub(super) image_key: Option<Arc<str>>,
+    pub(super) message: MessageType,
 }
 
 #[derive(Default)]
@@ -101,10 +102,11 @@ impl Facts {
             // What cannot be asked for its length any more has none to tell.
             let bytes = std::fs::metadata(&shard.path).map_or(0, |m| m.len());
             let image_key = surveyed[shard.set].profile.image_key.clone();
+            let message = surveyed[shard.set].profile.message;
             let set = set_of(shard.set);
             sets[set].add_shard(shard.records, bytes, shard.compression);
             let (records, compression) = (shard.records, shard.compression);
-            told.push(ShardFacts { path: shard.path, set, records, bytes, compression, image_key });
+            told.push(ShardFacts { path: shard.path, set, records, bytes, compression, image_key, message });
         }
         let mut facts = Facts {
             folder: common_folder(told.iter().map(|shard| shard.path.as_path())),

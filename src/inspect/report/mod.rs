@@ -12,6 +12,7 @@ mod images;
 mod page;
 mod pictures;
 mod tally;
+mod values;
 
 use serde::Serialize;
 
@@ -67,14 +68,15 @@ const GROUPS: usize = 20;
 const MOST_SAMPLES: usize = 24;
 
 /// Makes a page of what shards hold: sets, features, the balance of classes, sizes and brightness of images, sample
-/// images with their boxes, what validation finds, and records that hold the same.
+/// images with their boxes, the values of sets without images, what validation finds, and records that hold the same.
 ///
 /// The page is one document without any reference to another: styles, charts and images lie in it, and it works without
 /// its script. Every text out of the shards is escaped, and the page's own policy lets nothing else run. Equal shards give
 /// equal bytes, whatever the number of threads; of 1,000 classes or a million images it is no larger than some 3 MB.
 ///
 /// Damage becomes findings, and what is whole is counted; an error is what keeps the job from looking. Shards are read
-/// once, and then the records whose images are decoded: those shown, and up to 1,000 of each set for their brightness.
+/// once, and then the records whose images are decoded: those shown, and up to 1,000 of each set for their brightness; of
+/// sets without images up to 4,000 records for their values.
 ///
 /// Memory: that of [`validate`](super::validate()) with duplicates compared (40 bytes a record); up to 10,000 classes, each
 /// with the places of its samples, for every thread; and an image for every thread, of up to 64 million pixels.
@@ -116,8 +118,8 @@ pub fn report(sets: &ResolvedSets, options: &ReportOptions, job: &Job<'_>) -> Re
     let facts = Facts::gather(sets, survey);
     let work = Work::new(job, []);
     let plan = gallery::Plan::new(&facts, options);
-    let pictures = pictures::take(&facts, &plan.wishes(&facts), &work)?;
-    let page = page::draw(&facts, &plan, &pictures, options);
+    let (pictures, values) = pictures::take(&facts, &plan.wishes(&facts), &work)?;
+    let page = page::draw(&facts, &plan, &pictures, values.told().as_ref(), options);
     Ok(ReportSummary {
         records: facts.records(),
         findings_total: facts.findings_total(),

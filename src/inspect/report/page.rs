@@ -6,14 +6,21 @@ use sha2::{Digest, Sha256};
 use super::gather::Facts;
 use super::html::{self, Count, Counted, Text, put};
 use super::pictures::Pictures;
-use super::{ReportOptions, classes, features, findings, gallery, images};
+use super::values::ToldValues;
+use super::{ReportOptions, classes, features, findings, gallery, images, values};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 /// Shards that are listed.
 const MOST_SHARDS: usize = 200;
 
-pub(super) fn draw(facts: &Facts, plan: &gallery::Plan, pictures: &Pictures, options: &ReportOptions) -> String {
+pub(super) fn draw(
+    facts: &Facts,
+    plan: &gallery::Plan,
+    pictures: &Pictures,
+    values: Option<&ToldValues>,
+    options: &ReportOptions,
+) -> String {
     let has_images = facts.images.count() > 0;
     let mut sections: Vec<(&str, &str, String)> = Vec::new();
     let mut add = |id, name, write: &dyn Fn(&mut String)| {
@@ -31,6 +38,9 @@ pub(super) fn draw(facts: &Facts, plan: &gallery::Plan, pictures: &Pictures, opt
     }
     if facts.payloads.count > 0 {
         add("lengths", "Lengths", &|out| images::payload_section(out, facts));
+    }
+    if let Some(values) = values {
+        add("values", "Values", &|out| values::section(out, facts, values));
     }
     if plan.has_samples() {
         add("samples", "Samples", &|out| gallery::samples(out, facts, plan, pictures));

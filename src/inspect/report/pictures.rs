@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::gather::{Facts, ShardFacts};
+use super::values::Values;
 use crate::error::{ErrorClass, Result};
 use crate::example::ExampleView;
 use crate::image::{
@@ -31,6 +32,8 @@ const AT_ONCE: usize = 64;
 pub(super) struct Wish {
     pub(super) thumbnail: bool,
     pub(super) brightness: bool,
+    /// What its features hold.
+    pub(super) values: bool,
 }
 
 /// What came of it.
@@ -57,7 +60,7 @@ pub(super) struct Thumbnail {
 pub(super) type Pictures = BTreeMap<Place, Picture>;
 
 /// Reads the records wished for, and does what is wished.
-pub(super) fn take(facts: &Facts, wishes: &BTreeMap<Place, Wish>, work: &Work<'_>) -> Result<Pictures> {
+pub(super) fn take(facts: &Facts, wishes: &BTreeMap<Place, Wish>, work: &Work<'_>) -> Result<(Pictures, Values)> {
     let all: Vec<(Place, Wish)> = wishes.iter().map(|(place, wish)| (*place, *wish)).collect();
     let mut units: Vec<&[(Place, Wish)]> = Vec::new();
     for of_shard in all.chunk_by(|a, b| a.0.0 == b.0.0) {
@@ -66,20 +69,32 @@ pub(super) fn take(facts: &Facts, wishes: &BTreeMap<Place, Wish>, work: &Work<'_
         units.extend(of_shard.chunks(if compressed { of_shard.len() } else { AT_ONCE }));
     }
     let taken = work.in_order(units.len(), |i| Taker::new()?.unit(&facts.shards, units[i], work))?;
-    Ok(taken.into_iter().flatten().collect())
+    let (mut pictures, mut values) = (Pictures::new(), Values::default());
+    // In the order of the records, so that the page does not depend on the threads.
+    for (some, seen) in taken {
+        pictures.extend(some);
+        values.merge(seen);
+    }
+    Ok((pictures, values))
 }
 
 struct Taker {
     decoder: Decoder,
     fitter: Fitter,
     taken: Vec<(Place, Picture)>,
+    values: Values,
 }
 
 impl Taker {
     fn new() -> Result<Self> {
         let limits = Limits { max_pixels: MOST_PIXELS, max_bytes: 4 * MOST_PIXELS, ..Default::default() };
         let options = DecodeOptions { orientation: Orientation::Apply, limits, ..Default::default() };
-        Ok(Taker { decoder: Decoder::new(options)?, fitter: Fitter::new(SIDE), taken: Vec::new() })
+        Ok(Taker {
+            decoder: Decoder::new(options)?,
+            fitter: Fitter::new(SIDE),
+            taken: Vec::new(),
+            values: Values::default(),
+        })
     }
 
     /// Takes records of one shard, in order.
@@ -88,8 +103,8 @@ impl Taker {
         shards: &[ShardFacts],
         wishes: &[(Place, Wish)],
         work: &Work<'_>,
-    ) -> Result<Vec<(Place, Picture)>> {
-        let Some(&((shard, ..), _)) = wishes.first() else { return Ok(self.taken) };
+    ) -> Result<(Vec<(Place, Picture)>, Values)> {
+        let Some(&((shard, ..), _)) = wishes.first() else { return Ok((self.taken, self.values)) };
         let shard = &shards[shard];
         if let Some(access) = RandomAccess::open(&shard.path, work.io(), ReadOptions::default())? {
             let mut buffer = Vec::new();
@@ -98,7 +113,7 @@ impl Taker {
                 let record = access.record_at(place.1, place.2, &mut buffer).map_err(|e| e.at_path(&shard.path))?;
                 self.record(place, wish, record.payload, shard)?;
             }
-            return Ok(self.taken);
+            return Ok((self.taken, self.values));
         }
         let options = ReadOptions { on_corrupt: OnCorrupt::Continue, ..Default::default() };
         let mut source = Tracked::open_stream(&shard.path, options)?;
@@ -116,10 +131,14 @@ impl Taker {
                 Err(e) => return Err(e),
             }
         }
-        Ok(self.taken)
+        Ok((self.taken, self.values))
     }
 
     fn record(&mut self, place: Place, wish: Wish, payload: &[u8], shard: &ShardFacts) -> Result<()> {
+        if wish.values {
+            // What cannot be read is among the findings.
+            let _ = self.values.add(payload, shard.message);
+        }
         let Some(key) = shard.image_key.as_deref() else { return Ok(()) };
         let Some(feature) = ExampleView::new(payload).feature(key)? else { return Ok(()) };
         let Some(Ok(bytes)) = feature.bytes().ok().and_then(|mut values| values.next()) else { return Ok(()) };
@@ -134,7 +153,8 @@ impl Taker {
             }
         }));
         if done.is_err() {
-            *self = Taker { taken: std::mem::take(&mut self.taken), ..Taker::new()? };
+            let (taken, values) = (std::mem::take(&mut self.taken), std::mem::take(&mut self.values));
+            *self = Taker { taken, values, ..Taker::new()? };
             picture.thumbnail = wish.thumbnail.then(|| Err("the decoder panicked".to_owned()));
         }
         self.taken.push((place, picture));

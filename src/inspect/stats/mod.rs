@@ -112,6 +112,12 @@ pub struct FeatureStats {
 }
 
 impl FeatureStats {
+    /// The fraction of the numbers in each of the stretches that `edges` part: up to the first, and so on, and beyond the
+    /// last.
+    pub(super) fn shares(&self, edges: &[f64]) -> Vec<f64> {
+        self.gathered.numbers.sketch.shares(edges)
+    }
+
     /// All texts that are followed.
     pub(super) fn texts(&self) -> BTreeSet<String> {
         self.gathered.top_texts.values().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
@@ -138,10 +144,10 @@ impl TopValue {
 pub struct ImageStats {
     /// How many images there are of each format, such as `JPEG`.
     pub formats: BTreeMap<String, u64>,
-    /// Widths in pixels; `None` where no header could be read.
-    pub width: Option<NumberStats>,
-    /// Heights in pixels.
+    /// Heights in pixels; `None` where no header could be read.
     pub height: Option<NumberStats>,
+    /// Widths in pixels.
+    pub width: Option<NumberStats>,
     /// Width over height.
     pub aspect: Option<NumberStats>,
 }
@@ -205,6 +211,26 @@ pub fn stats_stream(input: Box<dyn Read + Send>, options: &StatsOptions, job: &J
     lanes::read_stream(source, &work, &mut |payload| table.add(payload, None))?;
     let message = table.votes.winner();
     Ok(tell(table, message, None, options))
+}
+
+/// What the values of some records of one or several sets are like.
+#[derive(Debug, Default)]
+pub(super) struct Sampled(Table);
+
+impl Sampled {
+    /// Takes in a record.
+    pub(super) fn add(&mut self, payload: &[u8], message: MessageType) {
+        self.0.add(payload, Some(message));
+    }
+
+    /// Takes in what was gathered of the records that follow.
+    pub(super) fn merge(&mut self, other: Sampled) {
+        self.0.merge(other.0);
+    }
+
+    pub(super) fn into_stats(self, top: usize) -> Stats {
+        tell(self.0, None, None, &StatsOptions { top })
+    }
 }
 
 fn tell(table: Table, message: Option<MessageType>, classes: Option<Classes>, options: &StatsOptions) -> Stats {
