@@ -294,7 +294,7 @@ fn bad_pictures_are_named_and_never_stored() {
 
         let out = tmp.path().join(format!("skip-{verify}"));
         let (code, report) = tfr_json(&["convert", text(&src), text(&out), "--verify", verify, "--on-error", "skip"]);
-        assert_eq!((code, &report["records"]), (1, &json!(10)));
+        assert_eq!((code, &report["records"]), (0, &json!(10)), "what was left out was to be");
         let skipped: Vec<&str> =
             report["skipped"].as_array().unwrap().iter().map(|s| s["path"].as_str().unwrap()).collect();
         let expected =
@@ -359,10 +359,23 @@ fn what_is_no_picture_is_ignored_or_bad() {
     symlink("../class-0/0000.jpg", src.join("class-0/linked.jpg")).unwrap();
     let (code, report) = tfr_json(&["convert", text(&src), text(&out)]);
     assert_eq!((code, &report["records"]), (0, &json!(3)));
+    // A name that is no image's is counted; one that is says that something is wrong.
     fs::write(src.join("README.md"), b"# Pictures").unwrap();
+    fs::write(src.join("class-0/LICENSE"), b"free").unwrap();
+    let (code, report) = tfr_json(&["convert", text(&src), text(&out), "--force"]);
+    assert_eq!((code, &report["records"], &report["skipped"]), (0, &json!(3), &json!([])));
+    assert_eq!(report["passed_over"], json!({"files": 2, "kinds": {".md": 1, "without an extension": 1}}));
+    let said = tfr().args(["convert", text(&src), text(&out), "--force"]).output().unwrap().stderr;
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("2 files whose names are not an image's are passed over: 1 .md"), "{said}");
+    fs::write(src.join("stray.jpg"), b"text").unwrap();
     let (code, error) = tfr_json(&["convert", text(&src), text(&out), "--force"]);
     assert_eq!((code, &error["error"]["kind"]), (1, &json!("source")));
-    assert!(error["error"]["path"].as_str().unwrap().ends_with("README.md"));
+    assert!(error["error"]["path"].as_str().unwrap().ends_with("stray.jpg"));
+    let skip = ["convert", text(&src), text(&out), "--force", "--on-error", "skip"];
+    let said = tfr().args(skip).assert().code(0).get_output().stderr.clone();
+    assert!(String::from_utf8(said).unwrap().contains("1 bad file left out"));
+    tfr().args(skip).args(["--max-errors", "0"]).assert().code(1);
 }
 
 #[test]

@@ -190,7 +190,7 @@ fn missing_files_of_a_list_are_left_out_and_listed() {
     fs::write(&list, "path,label\nimg/0.jpg,1\nimg/none.jpg,1\nimg,2\n").unwrap();
     let out = tmp.path().join("out");
     let (code, report) = tfr_json(&["convert", text(&list), text(&out), "--on-error", "skip"]);
-    assert_eq!((code, &report["records"]), (1, &json!(1)));
+    assert_eq!((code, &report["records"]), (0, &json!(1)));
     assert_eq!(report["skipped"][0]["path"], "img");
     assert_eq!(report["skipped"][1]["path"], "img/none.jpg");
     assert!(report["skipped"][1]["reason"].as_str().unwrap().ends_with("(line 3 of the list)"));

@@ -31,6 +31,13 @@ fn prepare(dir: &Path) {
     fs::write(dir.join("cut.tfrecord"), &shard[..200]).unwrap();
     shard[300] ^= 1;
     fs::write(dir.join("damaged.tfrecord"), &shard).unwrap();
+    pictures(&dir.join("split/a"), &[1]);
+    pictures(&dir.join("split/b"), &[1, 1]);
+    pictures(&dir.join("mixed"), &[1]);
+    fs::rename(dir.join("mixed/class-0"), dir.join("mixed/train")).unwrap();
+    pictures(&dir.join("mixed"), &[1]);
+    fs::create_dir_all(dir.join("above/VOC2012/Annotations")).unwrap();
+    fs::create_dir_all(dir.join("above/VOC2012/JPEGImages")).unwrap();
     fs::create_dir(dir.join("gap")).unwrap();
     fs::write(dir.join("gap/train-00000-of-00002.tfrecord"), b"").unwrap();
 }

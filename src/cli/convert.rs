@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use tfrkit::convert::{ConvertOptions, ConvertReport, Exif, Layout, MinSize, OnError, Reencode, Verify, convert};
+use tfrkit::convert::{
+    ConvertOptions, ConvertReport, DryRun, Exif, Layout, MinSize, OnError, PassedOver, Reencode, Verify, convert,
+    dry_run,
+};
 use tfrkit::record::Compression;
 use tfrkit::{Error, ErrorKind, Job};
 
@@ -12,12 +15,18 @@ use super::output::{Output, count, human_bytes, one_line, shown};
 use super::progress::with_bar;
 use super::{BAD_DATA, Done, GOOD, interrupt};
 
+/// How many classes the last line of a dry run names.
+const SHOWN_CLASSES: usize = 20;
+
 /// Turn a directory or a list of images into TFRecord shards
 #[derive(clap::Args)]
 #[command(after_help = "\
-SRC holds a folder of images for each class; or a folder for each split (train, val, valid, validation, test), which
-holds the class folders. Or it is annotated: a list (.csv, .tsv, .jsonl), a COCO dataset or its .json, a VOC directory.
-JPEG and PNG files are stored as they are, byte for byte.
+SRC holds a folder of images for each class; or a folder for each split, which holds the class folders, or images alone:
+then its set has no labels. Splits are named train, training, val, valid, validation, dev, eval, evaluation, test, testing,
+holdout or unlabeled, in capitals or not; a set is called as its folder is. Where it cannot be known what the folders are,
+`--layout` says it, and `--dry-run` shows what is understood. Or SRC is annotated: a list (.csv, .tsv, .jsonl), a COCO
+dataset or its .json, a VOC directory. JPEG and PNG files are stored as they are, byte for byte. Files whose names are not
+an image's are passed over and counted.
 
 A list has a column (a JSONL line, a key) `path`, the image below the list's folder; and it may have `label`, a class
 number or name; `text`, the class name; `split`, the set; `boxes`, a JSON list of {\"xmin\", \"ymin\", \"xmax\", \"ymax\",
@@ -27,6 +36,7 @@ image/object/class/{label,text}. The Object Detection API wants labels from 1: `
 are divided as they are, counting pixels from 1, as its own scripts do.
 
 Examples:
+  tfr convert photos shards --dry-run
   tfr convert photos shards --shards 8
   tfr convert photos shards --split train=0.8,val=0.1,test=0.1
   tfr convert photos shards --on-error skip --compression gzip
@@ -96,6 +106,9 @@ pub(super) struct Args {
     /// Store images that are neither JPEG nor PNG (GIF, BMP, WebP, TIFF) as PNG
     #[arg(long, value_enum)]
     reencode: Option<ReencodeArg>,
+    /// Read and check everything, show what is understood and every bad file, and write nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     existing: ExistingArgs,
 }
@@ -200,15 +213,73 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     let stop = interrupt::flag();
     let job = Job { stop: Some(&stop), ..job };
     let options = args.options()?;
+    if args.dry_run {
+        let found = with_bar(output, "reading", job, |job| dry_run(&options, job))?;
+        print_dry_run(&found, output)?;
+        return Ok(if found.passes { GOOD } else { BAD_DATA });
+    }
     let report = with_bar(output, "converting", job, |job| convert(&options, job));
     let report = report.inspect_err(|e| output.how_to_go_on(e, args.existing.existing()))?;
     print(&report, args, output)?;
-    Ok(if report.skipped.is_empty() { GOOD } else { BAD_DATA })
+    Ok(GOOD)
+}
+
+/// Says what a person should know of a source.
+fn warn(warnings: &[String], passed_over: &PassedOver, output: &Output) {
+    for warning in warnings {
+        output.warning(warning);
+    }
+    if passed_over.files > 0 {
+        output.note(passed_over);
+    }
+}
+
+fn print_dry_run(found: &DryRun, output: &Output) -> Result<(), Error> {
+    warn(&found.warnings, &found.passed_over, output);
+    output.result(found, |out| {
+        for bad in &found.skipped {
+            writeln!(out, "bad: {}: {}", one_line(&bad.path), bad.reason)?;
+        }
+        writeln!(out, "read as {}", found.layout)?;
+        for (set, planned) in &found.planned {
+            let records = found.sets.get(set).copied().unwrap_or_default();
+            let (shards, bytes) = (count(planned.shards, "shard"), human_bytes(planned.source_bytes));
+            write!(out, "{set}: {} in {shards} ({bytes})", count(records, "record"))?;
+            if planned.unlabelled > 0 {
+                write!(out, ", {} without a class", planned.unlabelled)?;
+            }
+            if planned.objects > 0 {
+                write!(out, ", {}", count(planned.objects, "object"))?;
+            }
+            writeln!(out)?;
+            for (class, records) in &planned.classes {
+                writeln!(out, "  {}: {records}", one_line(class))?;
+            }
+        }
+        if !found.classes.is_empty() {
+            let named: Vec<_> = found.classes.iter().take(SHOWN_CLASSES).map(|class| one_line(class)).collect();
+            let more = match found.classes.len().saturating_sub(SHOWN_CLASSES) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            writeln!(out, "{}: {}{more}", count(found.classes.len() as u64, "class"), named.join(", "))?;
+        }
+        let left_out = [
+            (found.skipped.len(), "bad file", ""),
+            (found.filtered.len(), "image", " filtered by size (--json lists them)"),
+            (found.duplicates.len(), "duplicate", " left out (--json lists them)"),
+        ];
+        for (n, what, how) in left_out.into_iter().filter(|(n, ..)| *n > 0) {
+            writeln!(out, "{}{how}", count(n as u64, what))?;
+        }
+        writeln!(out, "nothing was written: {} in {:.2} s", count(found.records, "record"), found.seconds)
+    })
 }
 
 fn print(report: &ConvertReport, args: &Args, output: &Output) -> Result<(), Error> {
-    for warning in &report.warnings {
-        output.warning(warning);
+    warn(&report.warnings, &report.passed_over, output);
+    if !report.skipped.is_empty() {
+        output.warning(format_args!("{} left out (--on-error skip)", count(report.skipped.len() as u64, "bad file")));
     }
     output.result(report, |out| {
         for skipped in &report.skipped {
@@ -232,7 +303,6 @@ fn print(report: &ConvertReport, args: &Args, output: &Output) -> Result<(), Err
             report.seconds,
         )?;
         let left_out = [
-            (report.skipped.len(), "file", "left out"),
             (report.filtered.len(), "image", "filtered by size (--json lists them)"),
             (report.duplicates.len(), "duplicate", "left out (--json lists them)"),
         ];

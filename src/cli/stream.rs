@@ -16,7 +16,7 @@ use super::live::{self, Live};
 use super::out::write_whole;
 use super::output::{Output, count, human_bytes, shown};
 use super::save::Saver;
-use super::{BAD_DATA, Done, GOOD, interrupt};
+use super::{Done, GOOD, interrupt};
 
 /// Ctrl-C is looked for this often.
 const POLL: Duration = Duration::from_millis(50);
@@ -149,8 +149,12 @@ pub(super) fn run(args: &Args, global: &GlobalArgs, output: &Output) -> Done {
     if summary.interrupted {
         return Err(Error::new(ErrorKind::Interrupted));
     }
+    if !summary.skipped.is_empty() {
+        let left_out = count(summary.skipped.len() as u64, "record");
+        output.warning(format_args!("{left_out} left out (--on-error skip)"));
+    }
     print(&summary, output)?;
-    Ok(if summary.skipped.is_empty() { GOOD } else { BAD_DATA })
+    Ok(GOOD)
 }
 
 fn read_state(path: &Path) -> Result<LoaderState> {
@@ -310,9 +314,6 @@ fn print(summary: &Summary, output: &Output) -> Result<()> {
             let share = 100.0 * summary.digest_seconds / summary.seconds.max(1e-9);
             writeln!(out, "digest: {digest}")?;
             writeln!(out, "its hashing took {share:.0} % of the time; without --digest the stream is faster")?;
-        }
-        if !summary.skipped.is_empty() {
-            writeln!(out, "{} left out", count(summary.skipped.len() as u64, "record"))?;
         }
         Ok(())
     })

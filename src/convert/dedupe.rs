@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::report::Duplicate;
+use super::source::splits::{Part, part_of_set};
 use super::source::{Source, SourceFile};
 use crate::error::Result;
 use crate::job::Job;
@@ -83,11 +84,10 @@ pub(super) fn remove_duplicates(
 /// tested on last.
 fn ranked(source: &Source) -> Vec<(u64, Place)> {
     let mut splits: Vec<usize> = (0..source.sets.len()).collect();
-    splits.sort_by_key(|&split| match source.sets[split].0.as_deref() {
-        None => 0,
-        Some(name) if name.starts_with("train") => 0,
-        Some(name) if name.starts_with("test") => 2,
-        Some(_) => 1,
+    splits.sort_by_key(|&split| match part_of_set(source.sets[split].0.as_deref()) {
+        Part::Train => 0,
+        Part::Validation | Part::Unlabeled => 1,
+        Part::Test => 2,
     });
     let files = |split: usize| source.sets[split].1.iter().enumerate().map(move |(i, f)| (f.size, (split, i)));
     splits.into_iter().flat_map(files).collect()

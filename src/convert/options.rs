@@ -1,5 +1,6 @@
 //! What a conversion is asked to do.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -7,15 +8,19 @@ use crate::dataset::{Existing, ShardCount};
 use crate::record::Compression;
 
 /// What a source is, and how it is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// Told by the source (the default): a file by its extension, a directory as COCO or VOC by what it holds; else as
-    /// splits where every top-level folder is named as one and holds class folders, else as classes. Never flat.
+    /// splits where its folders are named as such (train, training, val, valid, validation, dev, eval, evaluation, test,
+    /// testing, holdout, unlabeled, in capitals or not), else as classes. A usage error where that cannot be told: a
+    /// folder with a split's name beside others that hold images, or folders that all hold folders alone. Never flat.
     #[default]
     Auto,
     /// `SRC/<class>/.../<image>`.
     Classes,
-    /// `SRC/<split>/<class>/.../<image>`.
+    /// `SRC/<split>/<class>/.../<image>`. Each folder makes a set of its name; one without class folders, and one that is
+    /// called `unlabeled`, makes a set without labels.
     Splits,
     /// Every image below SRC, without labels.
     Flat,
@@ -28,6 +33,21 @@ pub enum Layout {
     Coco,
     /// SRC is a Pascal VOC directory: `Annotations`, `JPEGImages`, `ImageSets/Main`.
     Voc,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Layout::Auto => "auto",
+            Layout::Classes => "classes",
+            Layout::Splits => "splits",
+            Layout::Flat => "flat",
+            Layout::Csv => "csv",
+            Layout::Jsonl => "jsonl",
+            Layout::Coco => "coco",
+            Layout::Voc => "voc",
+        })
+    }
 }
 
 /// How each image is checked before it is stored.

@@ -21,6 +21,8 @@ pub(super) struct PlannedSet {
     pub(super) name: String,
     pub(super) files: Vec<SourceFile>,
     shards: usize,
+    /// Whether its records lack the labels that those of other sets have.
+    undescribed: bool,
 }
 
 impl PlannedSet {
@@ -39,8 +41,13 @@ impl PlannedSet {
             shard_records: (0..self.shards).map(|i| self.shard(i).len() as u64).collect(),
             plan,
             stamp,
-            undescribed: false,
+            undescribed: self.undescribed,
         }
+    }
+
+    /// How many shards it has.
+    pub(super) fn shards(&self) -> usize {
+        self.shards
     }
 
     /// What decides the shards' bytes beside the files.
@@ -153,7 +160,7 @@ pub(super) fn plan(source: &mut Source, options: &ConvertOptions) -> Result<Vec<
                 files.len()
             ));
         }
-        PlannedSet { name, files, shards }
+        PlannedSet { undescribed: source.is_undescribed(&name), name, files, shards }
     });
     Ok(sets.collect())
 }

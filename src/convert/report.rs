@@ -1,14 +1,19 @@
 //! What a conversion tells at its end.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
+use super::options::Layout;
 use crate::dataset::WrittenShard;
 
 /// What a conversion did.
 #[derive(Debug, Default, Serialize)]
+#[non_exhaustive]
 pub struct ConvertReport {
+    /// What the source was read as.
+    pub layout: Layout,
     /// Records in all sets.
     pub records: u64,
     /// Records by set.
@@ -23,6 +28,8 @@ pub struct ConvertReport {
     pub filtered: Vec<Skipped>,
     /// Files that were left out because an earlier one has the same bytes, in the order in which they were looked at.
     pub duplicates: Vec<Duplicate>,
+    /// Files that were not looked at, because their names are not an image's.
+    pub passed_over: PassedOver,
     /// What a person should know.
     pub warnings: Vec<String>,
     /// Wall-clock time.
@@ -45,4 +52,28 @@ pub struct Duplicate {
     pub path: String,
     /// The path of the file that is kept.
     pub of: String,
+}
+
+/// Files among the sources whose names are not an image's, such as `README.md`: nothing is wrong with them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PassedOver {
+    /// How many they are.
+    pub files: u64,
+    /// How many of each kind: `.txt`, `without an extension`; the rare ones of many kinds together are `others`.
+    pub kinds: BTreeMap<String, u64>,
+}
+
+impl fmt::Display for PassedOver {
+    /// `3 files whose names are not an image's are passed over: 2 .txt, 1 .md`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.files {
+            1 => f.write_str("1 file whose name is not an image's is passed over: ")?,
+            n => write!(f, "{n} files whose names are not an image's are passed over: ")?,
+        }
+        for (at, (kind, n)) in self.kinds.iter().enumerate() {
+            write!(f, "{}{n} {kind}", if at == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
 }

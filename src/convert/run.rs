@@ -13,8 +13,8 @@ use super::dedupe::remove_duplicates;
 use super::options::{ConvertOptions, OnError};
 use super::plan::{PlannedSet, plan};
 use super::prepare::{Prepared, Preparer};
-use super::report::{ConvertReport, Skipped};
-use super::source::{SourceFile, scan};
+use super::report::{ConvertReport, Duplicate, Skipped};
+use super::source::{Source, SourceFile, scan};
 use crate::dataset::{
     Existing, FeatureEntry, MAX_LABEL_OFFSET, Manifest, SetWriter, ShardSummary, WrittenShard, finish_sets,
     finish_swap, labels, lock_dir, tfds, without_empty_dir,
@@ -45,20 +45,8 @@ pub fn convert(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport>
 
 fn write_anew(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> {
     let start = Instant::now();
-    check_places(&options.src, &options.out)?;
-    check_offset(options.label_offset)?;
-    let given = options.labels.as_deref().map(labels::read_labels).transpose()?;
-    let mut source = scan(options, given, job)?;
     let pool = job.pool()?;
-    let duplicates = if options.dedupe { remove_duplicates(&mut source, job, &pool)? } else { Vec::new() };
-    let (features, missing) = source.features();
-    if options.compression == Compression::None {
-        source.warnings.extend(missing);
-    }
-    let sets = plan(&mut source, options)?;
-    if sets.iter().all(|set| set.files.is_empty()) && source.bad.is_empty() {
-        return Err(Error::usage(format!("there are no images in {}", options.src.display())));
-    }
+    let Ready { source, sets, features, duplicates } = Ready::new(options, job, &pool)?;
     // Class numbers and the manifest belong to all sets of the directory: one conversion at a time may change them.
     let _lock = lock_dir(&options.out)?;
     if finish_swap(&options.out)? {
@@ -66,8 +54,7 @@ fn write_anew(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> 
         tfds::write_tfds(&options.out, &manifest, manifest.described().next().is_some())?;
     }
     let manifest = Manifest::read(&options.out)?.unwrap_or_default();
-    check_labels(options, &manifest, &source.classes)?;
-    check_metadata(options, &manifest)?;
+    check_out(options, &manifest, &source.classes)?;
     let total = sets.iter().flat_map(|s| &s.files).map(|f| f.size).sum();
     let run = Run {
         options,
@@ -81,10 +68,16 @@ fn write_anew(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> 
         filtered: Mutex::default(),
     };
     for (path, reason) in source.bad {
-        let error = Error::new(ErrorKind::Source { detail: reason.clone() }).at_path(&source.root.join(&path));
+        let error = bad_file(&source.root, &path, &reason);
         run.skip_or_fail(Skipped { path, reason }, error)?;
     }
-    let mut report = ConvertReport { duplicates, warnings: source.warnings, ..Default::default() };
+    let mut report = ConvertReport {
+        layout: source.layout,
+        duplicates,
+        passed_over: source.passed_over,
+        warnings: source.warnings,
+        ..Default::default()
+    };
     for (set, shards) in sets.iter().zip(run.write_sets(&sets)?) {
         report.sets.insert(set.name.clone(), shards.iter().map(|s| s.records).sum());
         report.shards.extend(shards.into_iter().map(WrittenShard::from));
@@ -104,6 +97,50 @@ fn write_anew(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> 
     report.classes = source.classes;
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// What is known before the first image is read.
+pub(super) struct Ready {
+    pub(super) source: Source,
+    pub(super) sets: Vec<PlannedSet>,
+    /// What the records will have besides what every image gives, for TFDS's metadata.
+    pub(super) features: Option<Vec<FeatureEntry>>,
+    pub(super) duplicates: Vec<Duplicate>,
+}
+
+impl Ready {
+    /// Finds the images and deals them to sets. Writes nothing.
+    pub(super) fn new(options: &ConvertOptions, job: &Job<'_>, pool: &rayon::ThreadPool) -> Result<Self> {
+        check_places(&options.src, &options.out)?;
+        check_offset(options.label_offset)?;
+        let given = options.labels.as_deref().map(labels::read_labels).transpose()?;
+        let mut source = scan(options, given, job)?;
+        let duplicates = if options.dedupe { remove_duplicates(&mut source, job, pool)? } else { Vec::new() };
+        let (features, missing) = source.features();
+        if options.compression == Compression::None {
+            source.warnings.extend(missing);
+        }
+        let sets = plan(&mut source, options)?;
+        if sets.iter().all(|set| set.files.is_empty()) && source.bad.is_empty() {
+            let src = options.src.display();
+            return Err(match source.passed_over.files {
+                0 => Error::usage(format!("there are no images in {src}")),
+                _ => Error::usage(format!("there are no images in {src}: {}", source.passed_over)),
+            });
+        }
+        Ok(Ready { source, sets, features, duplicates })
+    }
+}
+
+/// The error of a file that the scan of the sources has found to be bad.
+pub(super) fn bad_file(root: &Path, path: &str, reason: &str) -> Error {
+    Error::new(ErrorKind::Source { detail: reason.to_owned() }).at_path(&root.join(path))
+}
+
+/// Refuses what cannot go with the sets and files that are in the output directory.
+pub(super) fn check_out(options: &ConvertOptions, manifest: &Manifest, classes: &[String]) -> Result<()> {
+    check_labels(options, manifest, classes)?;
+    check_metadata(options, manifest)
 }
 
 /// Refuses an output among the sources: its files would be taken for sources by the next run.
@@ -270,19 +307,7 @@ impl Run<'_> {
     }
 
     fn prepare(&self, files: &[SourceFile]) -> Vec<Result<Prepared>> {
-        let preparer = || Preparer::new(self.options, self.root, self.classes);
-        files
-            .par_iter()
-            .map_init(preparer, |preparer, file| match preparer {
-                Ok(ready) => catch_unwind(AssertUnwindSafe(|| ready.prepare(file))).unwrap_or_else(|_| {
-                    // What it has kept of the picture may be anything.
-                    *preparer = Preparer::new(self.options, self.root, self.classes);
-                    let detail = "while reading a picture, which is not stored".to_owned();
-                    Err(Error::new(ErrorKind::Panic { detail }).at_path(&self.root.join(&*file.path)))
-                }),
-                Err(e) => Err(e.clone()),
-            })
-            .collect()
+        prepare_each(self.options, self.root, self.classes, files.par_iter(), |_, prepared| prepared).collect()
     }
 
     /// Lists a bad file where the options allow that, or gives its error back.
@@ -302,6 +327,29 @@ impl Run<'_> {
     fn filter(&self, filtered: Skipped) {
         self.filtered.lock().unwrap_or_else(PoisonError::into_inner).insert(filtered);
     }
+}
+
+/// Prepares files on the threads of the current pool, and gives each to `then` with what came of it.
+pub(super) fn prepare_each<'a, T: Send + 'a>(
+    options: &'a ConvertOptions,
+    root: &'a Path,
+    classes: &'a [String],
+    files: impl IndexedParallelIterator<Item = &'a SourceFile> + 'a,
+    then: impl Fn(&'a SourceFile, Result<Prepared>) -> T + Sync + Send + 'a,
+) -> impl IndexedParallelIterator<Item = T> + 'a {
+    let preparer = move || Preparer::new(options, root, classes);
+    files.map_init(preparer, move |preparer, file| {
+        let prepared = match preparer {
+            Ok(ready) => catch_unwind(AssertUnwindSafe(|| ready.prepare(file))).unwrap_or_else(|_| {
+                // What it has kept of the picture may be anything.
+                *preparer = Preparer::new(options, root, classes);
+                let detail = "while reading a picture, which is not stored".to_owned();
+                Err(Error::new(ErrorKind::Panic { detail }).at_path(&root.join(&*file.path)))
+            }),
+            Err(e) => Err(e.clone()),
+        };
+        then(file, prepared)
+    })
 }
 
 /// Cuts a shard's files into windows of at most so many bytes.

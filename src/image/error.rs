@@ -42,9 +42,9 @@ pub enum ImageError {
         detail: String,
     },
     /// The first bytes are not those of any known image format.
-    #[error("not a JPEG, PNG, GIF, BMP, WebP or TIFF image: it starts with {start:02x?}")]
+    #[error("{}", unknown(start))]
     UnknownFormat {
-        /// Up to the first eight bytes.
+        /// Up to the first eight bytes; none of what is empty.
         start: Vec<u8>,
     },
     /// The header asks for more than [`Limits`](super::Limits) allow; nothing was allocated.
@@ -81,6 +81,13 @@ pub enum ImageError {
         /// The encoder's message.
         detail: String,
     },
+}
+
+fn unknown(start: &[u8]) -> String {
+    match start {
+        [] => "the file is empty".to_owned(),
+        start => format!("not a JPEG, PNG, GIF, BMP, WebP or TIFF image: it starts with {start:02x?}"),
+    }
 }
 
 fn at(offset: Option<usize>) -> String {

@@ -17,9 +17,12 @@ impl Source {
     /// The features that all records of all sets have; `None` where those are just a class for each image. Those that
     /// some records lack are named in the second list, with what a person should know.
     pub(in crate::convert) fn features(&self) -> (Option<Vec<FeatureEntry>>, Vec<String>) {
-        let files = || self.sets.iter().flat_map(|(_, files)| files);
+        let described = |name: &Option<String>| name.as_deref().is_none_or(|name| !self.is_undescribed(name));
+        let files = || self.sets.iter().filter(|(name, _)| described(name)).flat_map(|(_, files)| files);
+        let left_out = self.unlabelled.iter().filter(|set| self.is_undescribed(set));
+        let left_out = left_out.map(|set| format!("the set '{set}' has no labels: TFDS's metadata leave it out"));
         if !self.classes.is_empty() && files().all(|f| f.class.is_some() && f.notes.is_none()) {
-            return (None, Vec::new());
+            return (None, left_out.collect());
         }
         let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
         let mut total = 0;
@@ -37,7 +40,12 @@ impl Source {
             let lacking = total - seen.records;
             format!("{lacking} of {total} records have no feature '{name}': TFDS's metadata leave it out")
         };
-        (Some(everywhere.into_iter().map(entry).collect()), rest.into_iter().map(missing).collect())
+        (Some(everywhere.into_iter().map(entry).collect()), rest.into_iter().map(missing).chain(left_out).collect())
+    }
+
+    /// Whether a set's records lack the labels that those of others have.
+    pub(in crate::convert) fn is_undescribed(&self, set: &str) -> bool {
+        !self.classes.is_empty() && self.unlabelled.iter().any(|unlabelled| unlabelled == set)
     }
 }
 

@@ -5,6 +5,9 @@ mod classes;
 mod coco;
 mod describe;
 mod folders;
+mod image_names;
+mod nearby;
+pub(super) mod splits;
 mod table;
 mod voc;
 mod watched;
@@ -15,9 +18,11 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::options::{ConvertOptions, Layout};
+use super::report::PassedOver;
 use crate::error::{Error, ErrorKind, Result};
 use crate::example::Values;
 use crate::job::Job;
+use crate::sys;
 
 /// One image file.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +72,12 @@ pub(super) struct Source {
     pub(super) name: Option<String>,
     /// Class names in the order of their numbers.
     pub(super) classes: Vec<String>,
+    /// What it is: never [`Layout::Auto`], once all of it is known.
+    pub(super) layout: Layout,
+    /// Those of its sets that have no labels, though others have.
+    pub(super) unlabelled: Vec<String>,
+    /// The files that were not taken for images.
+    pub(super) passed_over: PassedOver,
     /// What cannot become a record: path and reason.
     pub(super) bad: Vec<(String, String)>,
     /// What a person should know.
@@ -89,6 +100,9 @@ pub(super) fn scan(options: &ConvertOptions, labels: Option<Vec<String>>, job: &
         Layout::Coco => coco::read(src, labels, job)?,
         Layout::Voc => voc::read(src, labels, job)?,
     };
+    if layout != Layout::Auto {
+        source.layout = layout;
+    }
     source.bad.sort();
     Ok(source)
 }
@@ -97,11 +111,11 @@ pub(super) fn scan(options: &ConvertOptions, labels: Option<Vec<String>>, job: &
 /// [`Layout::Flat`]: nobody is to lose labels by accident.
 fn detect(src: &Path, job: &Job<'_>) -> Result<Layout> {
     if src.is_dir() {
-        return Ok(match () {
-            () if voc::is_voc(src) => Layout::Voc,
-            () if coco::is_coco(src, job) => Layout::Coco,
-            () => Layout::Auto,
-        });
+        return match () {
+            () if voc::is_voc(src) => Ok(Layout::Voc),
+            () if coco::is_coco(src, job) => Ok(Layout::Coco),
+            () => nearby::refuse(src, Layout::Auto).map_or(Ok(Layout::Auto), Err),
+        };
     }
     match extension(src).as_str() {
         "csv" | "tsv" => Ok(Layout::Csv),
@@ -125,7 +139,19 @@ fn check_place(src: &Path, layout: Layout) -> Result<()> {
         Layout::Flat => (src.is_dir(), "a directory", "name a directory of images"),
         _ => (src.is_dir(), "a directory", "name a directory that holds a folder of images for each class"),
     };
-    if good { Ok(()) } else { Err(Error::usage_hint(format!("{} is not {what}", src.display()), hint)) }
+    if good {
+        return Ok(());
+    }
+    Err(match fs::metadata(src) {
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            let detail = format!("{} is {}, not {what}", src.display(), sys::kind_of(found.file_type()));
+            Error::usage_hint(detail, "write what it gives to a file first: a list is read more than once")
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Error::usage_hint(format!("{} does not exist", src.display()), hint)
+        }
+        _ => Error::usage_hint(format!("{} is not {what}", src.display()), hint),
+    })
 }
 
 /// A file's extension, in lower case.
@@ -149,9 +175,19 @@ impl SourceFile {
     fn at(root: &Path, path: &str) -> Result<Self, String> {
         match fs::metadata(root.join(path)) {
             Ok(meta) if meta.is_file() => Ok(SourceFile::new(path, None, &meta)),
-            Ok(_) => Err("it is not a file".to_owned()),
+            Ok(meta) => Err(format!("it is {}, not a file", sys::kind_of(meta.file_type()))),
             Err(e) => Err(e.to_string()),
         }
+    }
+}
+
+/// Names for a message: the first few, and how many more there are.
+fn listed(names: &[String]) -> String {
+    const MOST: usize = 8;
+    let shown = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::classes::{ClassNames, odd_names};
-use super::{Annotations, Objects, Source, SourceFile, boxes, extension};
+use super::{Annotations, Objects, Source, SourceFile, boxes, extension, nearby};
+use crate::convert::options::Layout;
 use crate::error::{Error, Result};
 use crate::example::Values;
 use crate::job::Job;
@@ -30,10 +31,12 @@ pub(super) fn is_voc(src: &Path) -> bool {
 /// Reads a dataset. Classes are numbered by `labels`, else sorted by bytes.
 pub(super) fn read(src: &Path, labels: Option<Vec<String>>, job: &Job<'_>) -> Result<Source> {
     if !is_voc(src) {
-        return Err(Error::usage_hint(
-            format!("{} does not hold {ANNOTATIONS} and {IMAGES}", src.display()),
-            "name the directory that does, such as VOCdevkit/VOC2012",
-        ));
+        return Err(nearby::refuse(src, Layout::Voc).unwrap_or_else(|| {
+            Error::usage_hint(
+                format!("{} does not hold {ANNOTATIONS} and {IMAGES}", src.display()),
+                "name the directory that does, such as VOCdevkit/VOC2012",
+            )
+        }));
     }
     let mut source = Source { root: src.to_owned(), ..Source::default() };
     let mut names = ClassNames::default();

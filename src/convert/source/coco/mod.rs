@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use self::json::{Annotation, Image, Instances};
 use super::classes::odd_names;
-use super::{Annotations, Objects, Source, SourceFile, boxes, extension, malformed};
+use super::{Annotations, Objects, Source, SourceFile, boxes, extension, malformed, nearby};
+use crate::convert::options::Layout;
 use crate::dataset::{check_set_name, dir_of};
 use crate::error::{Error, Result};
 use crate::example::Values;
@@ -27,16 +28,24 @@ pub(super) fn is_coco(src: &Path, job: &Job<'_>) -> bool {
     files(src, job).is_ok_and(|files| !files.is_empty())
 }
 
+/// Whether a directory has a file of annotations where COCO has it, by its name alone.
+pub(super) fn has_instances(src: &Path) -> bool {
+    let entries = fs::read_dir(src.join("annotations")).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| extension(&path) == "json" && stem(&path).starts_with(PREFIX))
+}
+
 /// Reads a file of annotations, or all those of a dataset. Categories are numbered in the order of their ids, or by
 /// `labels`.
 pub(super) fn read(src: &Path, labels: Option<Vec<String>>, job: &Job<'_>) -> Result<Source> {
     let mut source = Source { root: src.to_owned(), ..Source::default() };
     let files = if src.is_dir() { files(src, job)? } else { vec![src.to_owned()] };
     if files.is_empty() {
-        return Err(Error::usage_hint(
-            format!("{} has no {PREFIX}*.json in annotations", src.display()),
-            "name the file of annotations, or the directory that holds it in a folder 'annotations'",
-        ));
+        return Err(nearby::refuse(src, Layout::Coco).unwrap_or_else(|| {
+            Error::usage_hint(
+                format!("{} has no {PREFIX}*.json in annotations", src.display()),
+                "name the file of annotations, or the directory that holds it in a folder 'annotations'",
+            )
+        }));
     }
     // All categories before the first number: they are those of the union.
     let mut categories = Categories::default();
