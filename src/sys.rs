@@ -136,25 +136,12 @@ pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// What an entry of a folder is, for people: `a named pipe`.
-pub(crate) fn kind_of(kind: std::fs::FileType) -> &'static str {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt;
-        if kind.is_fifo() {
-            return "a named pipe";
-        }
-        if kind.is_socket() {
-            return "a socket";
-        }
-        if kind.is_char_device() || kind.is_block_device() {
-            return "a device";
-        }
-    }
+/// What an entry of a folder is, in words.
+pub(crate) fn kind_of(kind: &std::fs::FileType) -> &'static str {
     match () {
         () if kind.is_dir() => "a folder",
-        () if kind.is_symlink() => "a link",
         () if kind.is_file() => "a file",
-        () => "no file",
+        () if kind.is_symlink() => "a link",
+        () => special_file(kind),
     }
 }

@@ -144,7 +144,7 @@ fn check_place(src: &Path, layout: Layout) -> Result<()> {
     }
     Err(match fs::metadata(src) {
         Ok(found) if !found.is_file() && !found.is_dir() => {
-            let detail = format!("{} is {}, not {what}", src.display(), sys::kind_of(found.file_type()));
+            let detail = format!("{} is {}, not {what}", src.display(), sys::kind_of(&found.file_type()));
             Error::usage_hint(detail, "write what it gives to a file first: a list is read more than once")
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -175,7 +175,7 @@ impl SourceFile {
     fn at(root: &Path, path: &str) -> Result<Self, String> {
         match fs::metadata(root.join(path)) {
             Ok(meta) if meta.is_file() => Ok(SourceFile::new(path, None, &meta)),
-            Ok(meta) => Err(format!("it is {}, not a file", sys::kind_of(meta.file_type()))),
+            Ok(meta) => Err(format!("it is {}, not a file", sys::kind_of(&meta.file_type()))),
             Err(e) => Err(e.to_string()),
         }
     }

@@ -190,7 +190,7 @@ fn strays(src: &Path, prefix: &str, source: &mut Source) -> Result<()> {
             Ok(found) if found.is_dir() => {}
             found if is_image(&path) => {
                 let reason = match found {
-                    Ok(found) if !found.is_file() => format!("{}, not a file", sys::kind_of(found.file_type())),
+                    Ok(found) if !found.is_file() => format!("{}, not a file", sys::kind_of(&found.file_type())),
                     _ => "the file is not inside a class folder".to_owned(),
                 };
                 source.bad.push((format!("{prefix}{name}"), reason));

@@ -71,7 +71,7 @@ pub(super) fn walk(
             continue;
         }
         if !entry.file_type().is_file() {
-            refuse(entry.path(), path, sys::kind_of(entry.file_type()).to_owned() + ", not a file", source);
+            refuse(entry.path(), path, sys::kind_of(&entry.file_type()).to_owned() + ", not a file", source);
             continue;
         }
         if !is_image(entry.path()) {
