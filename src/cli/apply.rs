@@ -254,7 +254,8 @@ pub(super) fn run(args: &Args, output: &Output) -> Done {
         match &files[..] {
             [] => Ok(()),
             [only] => writeln!(text, "{images} {shape} written to {only}"),
-            [first, .., last] => writeln!(text, "{images} {shape} written to {first} to {last}"),
+            [first, last] => writeln!(text, "{images} {shape} written to {first} and {last}"),
+            [first, .., last] => writeln!(text, "{images} {shape} written to {first} up to {last}"),
         }
     })?;
     Ok(GOOD)

@@ -71,7 +71,8 @@ impl Plan {
             wishes.entry(place).or_default().brightness = true;
         }
         // A prefix of a draw is a draw itself: with many sets, fewer records of each.
-        let rows = (VALUED / facts.sets.len().max(1)).max(100);
+        let all: usize = facts.sets.iter().map(|set| set.rows.places().count()).sum();
+        let rows = if all > VALUED { (VALUED / facts.sets.len().max(1)).max(100) } else { VALUED };
         for place in facts.sets.iter().flat_map(|set| set.rows.places().take(rows)) {
             wishes.entry(place).or_default().values = true;
         }

@@ -84,7 +84,8 @@ pub(super) fn number(value: f64) -> String {
             true => format!("-{}", Count(size as u64)),
             false => Count(size as u64).to_string(),
         },
-        size if (0.001..1e6).contains(&size) => {
+        size if (1000.0..1e6).contains(&size) => number(value.round()),
+        size if (0.001..1000.0).contains(&size) => {
             let digits = (3.0 - libm::floor(libm::log10(size))).clamp(0.0, 6.0) as usize;
             let text = format!("{value:.digits$}");
             if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
@@ -122,8 +123,8 @@ mod tests {
             [(1, 3), (0, 3), (1, 10_000), (3, 3)].map(|(a, b)| percent(a, b)),
             ["33 %", "0 %", "&lt; 0.1 %", "100 %"]
         );
-        let numbers = [0.0, -0.0, -12_345.0, 0.25, 1.23456, -0.001_234_9, 3.0e9, 999_999.5].map(number);
-        assert_eq!(numbers, ["0", "0", "-12,345", "0.25", "1.235", "-0.001235", "3.00e9", "1000000"]);
+        let numbers = [0.0, -0.0, -12_345.0, 0.25, 1.23456, -0.001_234_9, 3.0e9, 26_018.4].map(number);
+        assert_eq!(numbers, ["0", "0", "-12,345", "0.25", "1.235", "-0.001235", "3.00e9", "26,018"]);
         assert_eq!([0, 1023, 1_500_000].map(bytes), ["0 B", "1023 B", "1.4 MiB"]);
     }
 }

@@ -143,9 +143,12 @@ fn histogram(out: &mut String, name: &str, feature: &FeatureStats, numbers: &Num
     let is_whole = feature.int_range.is_some();
     let has_outliers = high > low && numbers.max - numbers.min > OUTLYING * (high - low);
     let (min, max) = if has_outliers { (low, high) } else { (numbers.min, numbers.max) };
-    // Whole numbers have bars of their own, as long as they are few.
     let (start, width, bars) = match max - min {
-        range if is_whole && range < BARS as f64 => (min - 0.5, 1.0, range as usize + 1),
+        // As many whole numbers in each bar: else some bars would have one more than their neighbours.
+        range if is_whole && range < 1e15 => {
+            let each = ((range + 1.0) / BARS as f64).ceil();
+            (min - 0.5, each, ((range + 1.0) / each).ceil() as usize)
+        }
         range => (min, range / BARS as f64, BARS),
     };
     let edge = |i: usize| start + width * i as f64;
@@ -159,9 +162,10 @@ fn histogram(out: &mut String, name: &str, feature: &FeatureStats, numbers: &Num
         *last += beyond;
     }
     let bar = |(i, share): (usize, &f64)| {
-        let name = match is_whole && width == 1.0 {
-            true => number(start + 0.5 + i as f64),
-            false => format!("{} to {}", number(edge(i)), number(edge(i + 1))),
+        let name = match (is_whole && range_is_exact(width), width) {
+            (true, 1.0) => number(edge(i) + 0.5),
+            (true, _) => format!("{} to {}", number(edge(i) + 0.5), number(edge(i + 1) - 0.5)),
+            (false, _) => format!("{} to {}", number(edge(i)), number(edge(i + 1))),
         };
         Bar { count: (share * numbers.count as f64).round() as u64, name }
     };
@@ -183,6 +187,11 @@ fn histogram(out: &mut String, name: &str, feature: &FeatureStats, numbers: &Num
         &all,
         &ticks(start, start + width * bars as f64),
     );
+}
+
+/// Whether bars of this width are parted between whole numbers.
+fn range_is_exact(width: f64) -> bool {
+    width == width.trunc() && width < 1e15
 }
 
 /// Marks at round numbers.
@@ -268,6 +277,19 @@ mod tests {
             let chart = told(values.iter().copied());
             assert_eq!(bars(&chart).iter().sum::<u64>(), values.len() as u64, "{chart}");
         }
+    }
+
+    #[test]
+    fn bars_of_whole_numbers_are_equally_wide() {
+        let mut all = Values::default();
+        for i in 0..430i64 {
+            all.add(&ExampleBuilder::new().int64("v", 18 + i % 43).encode(), MessageType::Example).unwrap();
+        }
+        let told = all.told().unwrap();
+        let (mut out, feature) = (String::new(), &told.stats.features["v"]);
+        histogram(&mut out, "v", feature, feature.numbers.as_ref().unwrap());
+        assert!(out.contains("<title>18 to 19: 20</title>") && out.contains("<title>60 to 61: 10</title>"), "{out}");
+        assert_eq!(bars(&out).iter().sum::<u64>(), 430);
     }
 
     #[test]
