@@ -156,8 +156,7 @@ fn cat_gives_every_form_of_record() {
     fs::write(&path, shard(&payloads, Compression::None)).unwrap();
     let (mut lines, mut only, mut images) = (Vec::new(), Vec::new(), BTreeMap::new());
     let shown = cat(&sets(dir.path()), CatOptions::default(), &Job::default(), &mut |r| {
-        lines.push(r.to_json(None)?);
-        only.push(r.to_json(Some("image/class/label"))?);
+        lines.push(serde_json::to_value(r.shown()).unwrap());
         if r.record < 3 {
             images.insert(r.record, r.values("image/encoded")?);
             assert!(r.values("missing")?.is_empty());
@@ -167,11 +166,18 @@ fn cat_gives_every_form_of_record() {
     })
     .unwrap();
     assert_eq!(shown, 5);
+    let options = CatOptions { features: vec!["image/class/label".into(), "steps".into()], ..Default::default() };
+    cat(&sets(dir.path()), options, &Job::default(), &mut |r| {
+        only.push(serde_json::to_value(r.shown()).unwrap());
+        Ok(())
+    })
+    .unwrap();
     assert_eq!((&lines[1]["record"], &lines[1]["bytes"]), (&json!(1), &json!(payloads[1].len())));
     assert_eq!(lines[1]["offset"], 16 + payloads[0].len());
     assert_eq!(lines[0]["features"]["image/encoded"]["bytes"][0]["type"], "JPEG 4x6");
     assert_eq!(lines[2]["features"]["note"]["bytes"][0], "even");
     assert_eq!(only[2]["features"], json!({"image/class/label": {"int64": [2]}}));
+    assert_eq!((&only[4]["features"], &only[4]["feature_lists"]), (&json!({}), &lines[4]["feature_lists"]));
     assert_eq!((&lines[3]["raw"]["bytes"], &lines[3]["features"]), (&json!(4), &Value::Null));
     assert_eq!(lines[4]["features"], json!({"id": {"bytes": ["a"]}}));
     assert_eq!(lines[4]["feature_lists"]["steps"][2], json!({"int64": [2]}));
@@ -306,7 +312,7 @@ fn first_labels(dir: &Path, skip: u64, io: Io) -> Vec<i64> {
         CatOptions { skip, limit: Some(2), ..Default::default() },
         &Job { io, ..Default::default() },
         &mut |r| {
-            let json = r.to_json(None)?;
+            let json = serde_json::to_value(r.shown()).unwrap();
             assert_eq!(json["record"], json["features"]["label"]["int64"][0]);
             seen.push(json["record"].as_i64().unwrap());
             Ok(())
@@ -350,9 +356,26 @@ fn what_is_skipped_is_not_read_where_an_index_or_the_manifest_knows_the_way() {
     for io in [Io::Mmap, Io::Read] {
         assert_eq!(first_labels(dir.path(), 2500, io), [2500, 2501]);
     }
-    // An index that does not fit is none: the damaged header is in the way.
+    // An index that takes two records for one, and ends where the shard does, is none either.
+    damage(3);
     let idx = tfrkit::dataset::idx_path(&paths[0]);
     let text = fs::read_to_string(&idx).unwrap();
+    let spans: Vec<(u64, u64)> = text
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(a, b)| (a.parse().unwrap(), b.parse().unwrap()))
+        .collect();
+    let line = |&(offset, size): &(u64, u64)| format!("{offset} {size}\n");
+    let lie = |spans: &[(u64, u64)]| fs::write(&idx, spans.iter().map(line).collect::<String>()).unwrap();
+    let both = (spans[7].0, spans[7].1 + spans[8].1);
+    lie(&[&spans[..7], &[both], &spans[9..]].concat());
+    check("an index that takes two records for one");
+    let (half, rest) = ((spans[9].0, 12), (spans[9].0 + 12, spans[9].1 - 12));
+    lie(&[&spans[..7], &[both, half, rest], &spans[10..]].concat());
+    check("an index that has as many records as the shard");
+    lie(&spans);
+    damage(3);
+    // An index that does not fit is none: the damaged header is in the way.
     fs::write(&idx, text.lines().skip(1).collect::<Vec<_>>().join("\n")).unwrap();
     let options = CatOptions { skip: 2500, limit: Some(1), ..Default::default() };
     let error = cat(&sets(dir.path()), options, &Job::default(), &mut |_| Ok(())).unwrap_err();

@@ -137,3 +137,34 @@ fn columns_of_feature_lists_come_in_batches_and_in_arrays() {
         assert!(message.contains(&format!("'{name}' is a feature")) && message.contains("record 0"), "{message}");
     }
 }
+
+/// A reader of Examples passes over feature lists without a word; what looks at shards does not.
+#[test]
+fn a_shard_that_mixes_messages_is_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mixed.tfrecord");
+    let example = |i: i64| ExampleBuilder::new().int64("id", i).encode();
+    write(&path, (0..20).map(|i| if i == 17 { clip(i) } else { example(i) }));
+    let (code, found) = tfr_json(&["validate", text(&path)]);
+    let finding = &found["findings"][0];
+    assert_eq!((code, &found["findings_total"], &finding["record"]), (1, &json!(1), &json!(17)));
+    assert!(finding["detail"].as_str().unwrap().contains("feature lists"), "{finding}");
+    let (_, found) = tfr_json(&["stats", text(&path)]);
+    let set = &found["sets"]["mixed"];
+    assert_eq!((&set["message"], &set["without_lists"]), (&json!("SequenceExample"), &json!(19)));
+    assert_eq!((&set["unreadable"], &set["feature_lists"]["audio"]["missing"]), (&json!(0), &json!(0.95)));
+    let (_, found) = tfr_json(&["info", text(&path)]);
+    assert_eq!(
+        (&found["feature_lists"]["audio"]["presence"], &found["features"]["id"]["presence"]),
+        (&json!(0.05), &json!(1.0))
+    );
+    // A column of the list names the first record that lacks it.
+    let spec = dir.path().join("p.toml");
+    fs::write(&spec, COLUMNS).unwrap();
+    let (code, found) = tfr_json(&["stream", text(&path), "--pipeline", text(&spec), "--mode", "eval"]);
+    assert_eq!((code, &found["error"]["record"]), (1, &json!(0)));
+    assert!(
+        found["error"]["message"].as_str().unwrap().contains("'audio' is missing among the feature lists"),
+        "{found}"
+    );
+}

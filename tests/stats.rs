@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tfrkit::Job;
 use tfrkit::dataset::resolve;
 use tfrkit::example::ExampleBuilder;
-use tfrkit::inspect::{MessageType, QUANTILES, Stats, StatsOptions, Thresholds, stats, stats_stream};
+use tfrkit::inspect::{Ignored, MessageType, QUANTILES, Stats, StatsOptions, Thresholds, stats, stats_stream};
 use tfrkit::record::{Compression, Io, Writer};
 
 use common::{text, tfr, tfr_json};
@@ -223,12 +223,13 @@ fn a_drift_is_found_where_it_is() {
     let (train, drifted, apart) =
         (gather(&train, Job::default()), gather(&drifted, Job::default()), gather(&apart, Job::default()));
 
-    let same = train.compare(&train, &Thresholds { l_infinity: 0.0, jensen_shannon: 0.0 });
+    let same =
+        train.compare(&train, &Thresholds { l_infinity: 0.0, jensen_shannon: 0.0 }, &Ignored::default()).unwrap();
     assert_eq!(
         (same.over, same.features["x"].jensen_shannon, same.features["kind"].l_infinity),
         (0, Some(0.0), Some(0.0))
     );
-    let found = train.compare(&drifted, &Thresholds::default());
+    let found = train.compare(&drifted, &Thresholds::default(), &Ignored::default()).unwrap();
     let over: Vec<&str> = found.features.iter().filter(|(_, d)| d.over).map(|(name, _)| name.as_str()).collect();
     assert_eq!((found.over, over), (3, vec!["extra", "kind", "x"]));
     let kind = &found.features["kind"];
@@ -241,11 +242,13 @@ fn a_drift_is_found_where_it_is() {
     assert!((x - side).abs() < 0.03, "{x}, not {side}");
     assert_eq!(found.features["same"].jensen_shannon, Some(0.0));
     // Nothing in common: a whole bit.
-    let x = train.compare(&apart, &Thresholds::default()).features["x"].jensen_shannon.unwrap();
+    let x = train.compare(&apart, &Thresholds::default(), &Ignored::default()).unwrap().features["x"]
+        .jensen_shannon
+        .unwrap();
     assert!((x - 1.0).abs() < 1e-12, "{x}");
     // And the thresholds are those given.
     let loose = Thresholds { l_infinity: 0.21, jensen_shannon: 0.6 };
-    assert_eq!(train.compare(&drifted, &loose).over, 1, "a feature that one side lacks");
+    assert_eq!(train.compare(&drifted, &loose, &Ignored::default()).unwrap().over, 1, "a feature that one side lacks");
 }
 
 #[test]
@@ -266,4 +269,62 @@ fn comparing_ends_with_1_beyond_the_thresholds() {
     assert!(found["error"]["message"].as_str().unwrap().contains("--compare"), "{found}");
     tfr().args(["stats", text(&a), "--max-l-infinity", "0.1"]).assert().code(2);
     tfr().args(["stats", text(&a), "--compare", text(&b), "--max-l-infinity", "2"]).assert().code(2);
+}
+
+#[test]
+fn a_set_is_held_against_another_and_never_against_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let record = |i: i64| ExampleBuilder::new().int64("n", i % 10).encode();
+    write(&dir.path().join("train-00000-of-00001.tfrecord"), (0..1000).map(record));
+    write(&dir.path().join("val-00000-of-00001.tfrecord"), (0..100).map(|_| record(3)));
+    let shards = text(dir.path());
+    for flags in
+        [&["--compare", shards][..], &["--compare", shards, "--compare-set", "train"], &["--compare-set", "train"]]
+    {
+        let (code, found) = tfr_json(&[&["stats", shards, "--set", "train"], flags].concat());
+        assert_eq!(code, 2, "{flags:?}: {found}");
+        let message = found["error"]["message"].as_str().unwrap();
+        assert!(message.contains("'train' is held against itself"), "{message}");
+    }
+    for flags in [&["--compare-set", "val"][..], &["--compare", shards, "--compare-set", "val"]] {
+        let (code, found) = tfr_json(&[&["stats", shards, "--set", "train"], flags].concat());
+        assert_eq!((code, &found["records"], &found["over"]), (1, &json!([1000, 100]), &json!(1)));
+    }
+    let (code, _) = tfr_json(&["stats", shards, "--set", "train", "--compare-set", "test"]);
+    assert_eq!(code, 2);
+}
+
+#[test]
+fn what_tells_records_apart_is_left_out_of_a_comparison_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = |name: &str, count: i64| {
+        let path = dir.path().join(format!("{name}-00000-of-00001.tfrecord"));
+        let record = |i: i64| {
+            let e = ExampleBuilder::new().text("image/filename", format!("{name}/{i}.jpg")).int64("label", i % 3);
+            let e = e.text("image/key/sha256", format!("{name}{i:060}")).text("uuid", format!("{name}-{i}"));
+            e.text("word", ["a", "b"][i as usize % 2]).encode()
+        };
+        write(&path, (0..count).map(record));
+        path
+    };
+    for (a, b) in [(30, 15), (3000, 2000)] {
+        let (a, b) = (set("a", a), set("b", b));
+        let (code, found) = tfr_json(&["stats", text(&a), "--compare", text(&b)]);
+        assert_eq!((code, &found["over"]), (0, &json!(0)), "{found}");
+        assert_eq!(found["ignored"], json!(["image/filename", "image/key/sha256", "uuid"]));
+        assert_eq!(found["features"].as_object().unwrap().keys().collect::<Vec<_>>(), ["label", "word"]);
+    }
+    let (a, b) = (set("a", 30), set("b", 15));
+    let args = ["stats", text(&a), "--compare", text(&b)];
+    let shown = String::from_utf8(tfr().args(args).output().unwrap().stdout).unwrap();
+    assert!(shown.ends_with("left out: image/filename, image/key/sha256, uuid (`--ignore` chooses)\n"), "{shown}");
+    let (code, found) =
+        tfr_json(&[&args[..], &["--ignore", "word", "--ignore", "uuid", "--max-l-infinity", "0.05"]].concat());
+    assert_eq!((code, &found["ignored"]), (1, &json!(["uuid", "word"])));
+    let (_, found) = tfr_json(&[&args[..], &["--ignore", "none"]].concat());
+    assert_eq!((&found["ignored"], found["features"].as_object().unwrap().len()), (&json!([]), 5));
+    let (code, found) = tfr_json(&[&args[..], &["--ignore", "wrod"]].concat());
+    assert_eq!(code, 2);
+    assert!(found["error"]["help"].as_str().unwrap().starts_with("did you mean 'word'?"), "{found}");
+    tfr().args(["stats", text(&a), "--ignore", "word"]).assert().code(2);
 }

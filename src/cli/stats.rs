@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 use tfrkit::dataset::ShardSet;
 use tfrkit::inspect::{
-    Comparison, FeatureStats, ImageStats, NumberStats, Stats, StatsOptions, Thresholds, stats, stats_stream,
+    Comparison, FeatureStats, Ignored, ImageStats, NumberStats, Stats, StatsOptions, Thresholds, stats, stats_stream,
 };
 use tfrkit::{Error, ErrorKind, Job, Result};
 
@@ -22,6 +22,7 @@ const SHOWN_CHARS: usize = 24;
 
 /// Say what the values are like: ranges, means, quantiles, frequent values, image sizes; or how two sets differ
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("other").multiple(true)))]
 pub(super) struct Args {
     /// Shards: files, a directory, a glob, NAME@COUNT, or - for stdin
     #[arg(required = true, value_name = "PATH")]
@@ -33,14 +34,21 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = StatsOptions::default().top)]
     top: usize,
     /// Hold the set against this one: exit code 1 where a feature differs by more than the thresholds
-    #[arg(long, value_name = "PATH", num_args = 1..)]
+    #[arg(long, value_name = "PATH", num_args = 1.., group = "other")]
     compare: Vec<String>,
+    /// The set to hold it against, of those in --compare, or else of those in PATH
+    #[arg(long, value_name = "NAME", group = "other")]
+    compare_set: Option<String>,
+    /// Leave this feature out of the comparison, or `none`; may come several times [default: image/filename,
+    /// image/key/sha256, image/source_id, and texts that never come twice]
+    #[arg(long, value_name = "NAME", requires = "other")]
+    ignore: Vec<String>,
     /// The largest L-infinity distance between shares of values, and between shares of records without a feature
-    #[arg(long, value_name = "0..1", requires = "compare", default_value_t = Thresholds::default().l_infinity,
+    #[arg(long, value_name = "0..1", requires = "other", default_value_t = Thresholds::default().l_infinity,
         value_parser = fraction)]
     max_l_infinity: f64,
     /// The largest Jensen-Shannon divergence between numbers
-    #[arg(long, value_name = "0..1", requires = "compare", default_value_t = Thresholds::default().jensen_shannon,
+    #[arg(long, value_name = "0..1", requires = "other", default_value_t = Thresholds::default().jensen_shannon,
         value_parser = fraction)]
     max_jensen_shannon: f64,
 }
@@ -54,11 +62,12 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
     let options = StatsOptions { top: args.top };
     let gather = |set: &ShardSet| with_bar(output, "reading", job, |job| stats(set, &options, job));
-    if !args.compare.is_empty() {
-        let mine = gather(&output.resolve(&args.paths)?.one(args.set.as_deref())?)?;
-        let theirs = gather(&other_set(args, output)?)?;
+    if !args.compare.is_empty() || args.compare_set.is_some() {
+        let set = output.resolve(&args.paths)?.one(args.set.as_deref())?;
+        let other = other_set(args, &set, output)?;
+        let (mine, theirs) = (gather(&set)?, gather(&other)?);
         let Args { max_l_infinity: l_infinity, max_jensen_shannon: jensen_shannon, .. } = *args;
-        let found = mine.compare(&theirs, &Thresholds { l_infinity, jensen_shannon });
+        let found = mine.compare(&theirs, &Thresholds { l_infinity, jensen_shannon }, &ignored(args))?;
         output.result(&found, |out| print_comparison(&found, out))?;
         return Ok(if found.over > 0 { BAD_DATA } else { GOOD });
     }
@@ -99,17 +108,37 @@ fn chosen(args: &Args, output: &Output) -> Result<Vec<ShardSet>> {
     Ok(sets)
 }
 
-/// What is compared with: the only set there, or the one of the same name.
-fn other_set(args: &Args, output: &Output) -> Result<ShardSet> {
-    let resolved = output.resolve(&args.compare)?;
-    let name = args.set.as_deref().filter(|name| resolved.sets.iter().any(|set| set.name == *name));
-    resolved.one(name).map_err(|e| match e.kind() {
-        ErrorKind::Usage { detail, .. } => Error::new(ErrorKind::Usage {
-            detail: format!("--compare: {detail}"),
-            hint: Some("name the shards of one set, such as 'shards/val-*'".to_owned()),
-        }),
-        _ => e,
-    })
+fn ignored(args: &Args) -> Ignored {
+    match &args.ignore[..] {
+        [] => Ignored::Identifying,
+        [none] if none == "none" => Ignored::Named(Vec::new()),
+        names => Ignored::Named(names.to_vec()),
+    }
+}
+
+/// What `set` is compared with: the set named, or the only one there, or the one of the same name.
+fn other_set(args: &Args, set: &ShardSet, output: &Output) -> Result<ShardSet> {
+    let wrong = |detail: String, hint: &str| Err(Error::new(ErrorKind::Usage { detail, hint: Some(hint.to_owned()) }));
+    let flag = if args.compare_set.is_some() { "--compare-set" } else { "--compare" };
+    let resolved = output.resolve(if args.compare.is_empty() { &args.paths } else { &args.compare })?;
+    let same = args.set.as_deref().filter(|name| resolved.sets.iter().any(|set| set.name == *name));
+    let other = match resolved.one(args.compare_set.as_deref().or(same)) {
+        Ok(other) => other,
+        Err(e) => match e.kind() {
+            ErrorKind::Usage { detail, .. } => {
+                return wrong(format!("{flag}: {detail}"), "name one with `--compare-set NAME`");
+            }
+            _ => return Err(e),
+        },
+    };
+    let real = |set: &ShardSet| set.shards.iter().map(|shard| shard.canonicalize().ok()).collect::<Vec<_>>();
+    match real(&other) == real(set) {
+        true => wrong(
+            format!("{flag}: the set '{}' is held against itself", set.name),
+            "name the other set with `--compare-set NAME`, or the shards of another with `--compare PATH`",
+        ),
+        false => Ok(other),
+    }
 }
 
 fn print(name: &str, stats: &Stats, out: &mut dyn Write) -> io::Result<()> {
@@ -120,6 +149,9 @@ fn print(name: &str, stats: &Stats, out: &mut dyn Write) -> io::Result<()> {
         write!(out, ", {min} to {max} each, {mean} on average")?;
     }
     writeln!(out)?;
+    if stats.without_lists > 0 {
+        writeln!(out, "{} without feature lists, as Examples", count(stats.without_lists, "record"))?;
+    }
     if stats.unreadable > 0 {
         writeln!(out, "{} no such message, and left out", count(stats.unreadable, "record"))?;
     }
@@ -240,7 +272,11 @@ fn print_comparison(found: &Comparison, out: &mut dyn Write) -> io::Result<()> {
         ]);
     }
     table(out, &rows, &[4, 6])?;
-    writeln!(out, "\n{} over the thresholds", count(found.over, "feature"))
+    writeln!(out, "\n{} over the thresholds", count(found.over, "feature"))?;
+    match &found.ignored[..] {
+        [] => Ok(()),
+        names => writeln!(out, "left out: {} (`--ignore` chooses)", names.join(", ")),
+    }
 }
 
 fn range(min: f64, max: f64) -> String {

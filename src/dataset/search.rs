@@ -46,7 +46,7 @@ impl<'f> Search<'f> {
     /// # Errors
     /// A usage error for a feature that none of them had.
     pub(crate) fn check(&self) -> Result<()> {
-        self.sought.check(self.filter)
+        self.sought.check("record")
     }
 }
 

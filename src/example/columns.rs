@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::sequence::{FeatureListView, SequenceEntry, SequenceExampleView};
+use super::sequence::{FeatureListView, SequenceEntry, each_entry};
 use super::values::{ByteStrings, Values};
 use super::view::{FeatureView, Kind};
 use crate::error::{Error, Result};
@@ -292,7 +292,7 @@ impl ExampleParser {
     /// Takes the features out of one Example; what was in `row` is forgotten.
     pub(crate) fn parse_row(&self, payload: &[u8], row: &mut Row) -> Result<()> {
         self.clear(row);
-        SequenceExampleView::new(payload).for_each(|key, entry| {
+        each_entry(payload, |key, entry| {
             if let Some((wanted, cell)) = self.wanted.iter().zip(&mut row.cells).find(|(w, _)| w.spec.name == key) {
                 wanted.see(&entry, cell);
             }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use super::sequence::{FeatureListView, SequenceEntry, SequenceExampleView};
+use super::sequence::{FeatureListView, SequenceEntry, each_entry};
 use super::view::{FeatureView, Kind};
 use crate::canonical::float;
 use crate::error::{Error, Result};
@@ -199,7 +199,7 @@ impl Filter {
     /// As [`matches`](Self::matches); `see` is told of every feature of the record, and its place among the filter's names.
     fn matches_seeing(&self, payload: &[u8], mut see: impl FnMut(&str, Option<usize>)) -> Result<bool> {
         let mut found: Found<'_> = [const { None }; MAX_FEATURES];
-        SequenceExampleView::new(payload).for_each(|key, entry| {
+        each_entry(payload, |key, entry| {
             let at = self.names.iter().position(|name| name == key);
             if entry != SequenceEntry::Feature(None) {
                 see(key, at);

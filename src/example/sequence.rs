@@ -7,7 +7,7 @@ use super::builder::{ExampleBuilder, List, delimited_len, put_delimiter};
 use super::proto;
 use super::values::Values;
 use super::view::{FeatureView, Kind, each_feature, map_entry, message, until_error};
-use super::wire::Fields;
+use super::wire::{Fields, Value};
 use crate::error::Result;
 
 /// A serialised `tf.train.SequenceExample`, read in place: features of the whole, its context, and feature lists, one feature
@@ -84,6 +84,30 @@ impl<'a> SequenceExampleView<'a> {
         }
         Ok(())
     }
+}
+
+/// As [`SequenceExampleView::for_each`], of a record that may be an Example: a second field that is no message is one that
+/// Examples do not know, and skip.
+pub(crate) fn each_entry<'a>(payload: &'a [u8], mut f: impl FnMut(&'a str, SequenceEntry<'a>)) -> Result<()> {
+    let mut example = Fields(payload);
+    while let Some((number, value)) = example.next()? {
+        if let Some(features) = message(1, number, value)? {
+            each_feature(features, &mut |key, feature| f(key, SequenceEntry::Feature(feature)))?;
+        } else if let (2, Value::Bytes(lists)) = (number, value) {
+            each_list(lists, |list| f(list.key, SequenceEntry::List(list)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a record has a field for features, those of the context of a SequenceExample, and one for feature lists.
+pub(crate) fn entry_fields(payload: &[u8]) -> Result<(bool, bool)> {
+    let (mut fields, mut found) = (Fields(payload), (false, false));
+    while let Some((number, value)) = fields.next()? {
+        found.0 |= message(1, number, value)?.is_some();
+        found.1 |= matches!((number, value), (2, Value::Bytes(_)));
+    }
+    Ok(found)
 }
 
 /// Gives every entry of serialised FeatureLists to `f`.
@@ -307,8 +331,10 @@ mod tests {
         // An Example is a SequenceExample without lists; what is no message in place of lists is refused.
         let example = ExampleBuilder::new().int64("a", 1).encode();
         assert_eq!(SequenceExampleView::new(&example).feature("a").unwrap().unwrap().single_int64().unwrap(), 1);
-        for bad in [&[0x10, 1][..], &[0x12, 1, 0xff]] {
-            assert!(SequenceExampleView::new(&[&example[..], bad].concat()).for_each(|_, _| {}).is_err());
+        for (bad, is_example) in [(&[0x10, 1][..], true), (&[0x12, 1, 0xff], false)] {
+            let record = [&example[..], bad].concat();
+            assert!(SequenceExampleView::new(&record).for_each(|_, _| {}).is_err());
+            assert_eq!(each_entry(&record, |_, _| {}).is_ok(), is_example, "{bad:?}");
         }
     }
 }

@@ -4,17 +4,12 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use prost::Message as _;
-use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
-
-use super::describe::describe;
 use super::known::Known;
-use super::message::MessageType;
+use super::shown::ShownRecord;
 use super::work::{STREAM_NAME, Tracked, Work};
 use crate::dataset::{Search, ShardSearch, ShardSet};
 use crate::error::{Error, Result};
-use crate::example::{Example, ExampleView, Filter, Kind, SequenceExample, example_to_json, hex, proto};
+use crate::example::{FeatureView, Filter, Kind, SequenceExampleView, Sought};
 use crate::job::Job;
 use crate::record::{ReadOptions, RecordRef};
 
@@ -27,11 +22,14 @@ pub struct CatOptions {
     pub skip: u64,
     /// How many records are shown at most. Default: all.
     pub limit: Option<u64>,
+    /// The features and feature lists to show, by name. Default: all.
+    pub features: Vec<String>,
 }
 
 /// A record as [`cat`] gives it.
 #[derive(Debug, Clone, Copy)]
 pub struct CatRecord<'a> {
+    pub(super) features: &'a [String],
     /// Its shard; `-` for a stream.
     pub path: &'a Path,
     /// Its number in the shard, from 0.
@@ -44,11 +42,12 @@ pub struct CatRecord<'a> {
 
 /// Gives the records of `sets` to `f`, shard by shard, in order, their CRCs verified. How many were given.
 ///
-/// What is skipped is not read where an index lies beside its shard, or where the manifest counts a whole shard; else
-/// the headers of mapped shards are read, and all of others.
+/// What is skipped is not read where the manifest counts a whole shard; of one that an index covers, the headers are read and
+/// held against it; else the headers of mapped shards are read, and all of others.
 ///
 /// The first damaged record ends it, as does an error out of `f`. A filter over a feature that no record has is a usage error
-/// at the end; where it compares a label with text, the classes are those that files beside the shards name.
+/// at the end, and so is a feature to show that no record shown has; where a filter compares a label with text, the classes
+/// are those that files beside the shards name.
 ///
 /// ```
 /// use tfrkit::dataset::{ShardWriter, resolve};
@@ -64,7 +63,7 @@ pub struct CatRecord<'a> {
 /// let sets = resolve(&[path.to_str().unwrap()])?.complete()?;
 /// let mut lines = Vec::new();
 /// cat(&sets, CatOptions { limit: Some(1), ..Default::default() }, &tfrkit::Job::default(), &mut |record| {
-///     lines.push(record.to_json(None)?);
+///     lines.push(serde_json::to_value(record.shown())?);
 ///     Ok(())
 /// })?;
 /// assert_eq!(lines[0]["features"]["label"]["int64"][0], 3);
@@ -114,14 +113,19 @@ pub fn cat_stream(
 /// The stretch of records to show, counted over all shards.
 struct Window<'s> {
     search: Option<&'s Search<'s>>,
+    features: &'s [String],
+    /// What was met of those features.
+    met: Sought,
     skip: u64,
     left: u64,
     shown: u64,
 }
 
 impl<'s> Window<'s> {
-    fn new(options: &CatOptions, search: Option<&'s Search<'s>>) -> Self {
-        Window { search, skip: options.skip, left: options.limit.unwrap_or(u64::MAX), shown: 0 }
+    fn new(options: &'s CatOptions, search: Option<&'s Search<'s>>) -> Self {
+        let (features, met) = (&options.features[..], Sought::of_names(&options.features));
+        let (skip, left) = (options.skip, options.limit.unwrap_or(u64::MAX));
+        Window { search, features, met, skip, left, shown: 0 }
     }
 
     /// How many records were shown; an error where all have gone by, and none had a feature that the filter names.
@@ -129,6 +133,7 @@ impl<'s> Window<'s> {
         if let (Some(search), false) = (self.search, self.is_over()) {
             search.check()?;
         }
+        self.met.check("record shown")?;
         Ok(self.shown)
     }
 
@@ -147,8 +152,12 @@ impl<'s> Window<'s> {
         if !self.can_jump() {
             return Tracked::open(path, work.io(), options).map(Some);
         }
-        let spans = known.spans(path);
-        let records = spans.as_ref().map(|s| s.len() as u64).or_else(|| known.records(path));
+        let told = known.records(path);
+        let spans = match told {
+            Some(records) if records <= self.skip => None,
+            _ => known.spans(path, self.skip.saturating_add(1)),
+        };
+        let records = spans.as_ref().map(|s| s.len() as u64).or(told);
         if let Some(records) = records.filter(|n| *n <= self.skip) {
             self.skip -= records;
             work.advance(fs::metadata(path).map_or(0, |m| m.len()))?;
@@ -181,7 +190,7 @@ impl<'s> Window<'s> {
         while !self.is_over()
             && let Some(RecordRef { index, offset, payload }) = source.next_record(work)?
         {
-            let record = CatRecord { path, record: index, offset, payload };
+            let record = CatRecord { features: self.features, path, record: index, offset, payload };
             let matches = search.as_ref().map_or(Ok(true), |search| search.matches(payload));
             if !matches.map_err(|e| record.place(e))? {
                 continue;
@@ -192,6 +201,7 @@ impl<'s> Window<'s> {
             }
             self.left -= 1;
             self.shown += 1;
+            self.met.note(payload);
             f(record)?;
         }
         Ok(())
@@ -199,44 +209,22 @@ impl<'s> Window<'s> {
 }
 
 impl<'a> CatRecord<'a> {
-    /// The record as a JSON object: `{"path","record","offset","bytes","features":{...}}`.
-    ///
-    /// `features` is as [`example_to_json`] gives it, long byte strings as length, SHA-256 and [`describe`]d type; of
-    /// a SequenceExample it is the context, and `feature_lists` holds a list of steps for each name. A payload that is
-    /// neither has `"raw":{"bytes","sha256","type"}` instead. With `feature`, only the feature (or list) of this name
-    /// is there, and none where the record has none.
-    pub fn to_json(&self, feature: Option<&str>) -> Result<Value> {
-        let mut object = Map::new();
-        object.insert("path".into(), json!(self.path.to_string_lossy()));
-        object.insert("record".into(), json!(self.record));
-        object.insert("offset".into(), json!(self.offset));
-        object.insert("bytes".into(), json!(self.payload.len()));
-        let message = MessageType::of(self.payload).unwrap_or(MessageType::Example);
-        if message == MessageType::Raw {
-            object.insert("raw".into(), raw_to_json(self.payload));
-            return Ok(Value::Object(object));
-        }
-        let wanted = |name: &str| feature.is_none_or(|f| f == name);
-        let mut features = example_to_json(self.payload, describe).map_err(|e| self.place(e))?;
-        features.retain(|name, _| wanted(name));
-        object.insert("features".into(), Value::Object(features));
-        if message == MessageType::SequenceExample {
-            let mut lists = feature_lists_to_json(self.payload).map_err(|e| self.place(e))?;
-            lists.retain(|name, _| wanted(name));
-            object.insert("feature_lists".into(), Value::Object(lists));
-        }
-        Ok(Value::Object(object))
+    /// What is shown of the record. A damaged message is shown as bytes of somebody's own.
+    pub fn shown(&self) -> ShownRecord<'a> {
+        ShownRecord::new(*self)
     }
 
-    /// The byte strings of the feature named `feature`; none where the record lacks it. An error where it has another
-    /// kind, or where the payload is no Example.
+    /// The byte strings of the feature named `feature`, or else those of all steps of the feature list; none where the
+    /// record lacks it. An error where it has another kind, or where the payload is neither Example nor SequenceExample.
     pub fn values(&self, feature: &str) -> Result<Vec<Vec<u8>>> {
         let read = || {
-            let Some(found) = ExampleView::new(self.payload).feature(feature)? else { return Ok(Vec::new()) };
-            if found.kind() != Kind::Bytes {
-                return Err(Error::schema(feature, format!("is a list of {}: it has no bytes", found.kind().name())));
+            let view = SequenceExampleView::new(self.payload);
+            if let Some(found) = view.feature(feature)? {
+                return bytes_of(&found);
             }
-            found.bytes()?.map(|v| v.map(<[u8]>::to_vec)).collect()
+            let Some(list) = view.list(feature)? else { return Ok(Vec::new()) };
+            let steps = list.steps().map(|step| step?.as_ref().map_or(Ok(Vec::new()), bytes_of));
+            Ok(steps.collect::<Result<Vec<_>>>()?.concat())
         };
         read().map_err(|e| self.place(e))
     }
@@ -246,25 +234,10 @@ impl<'a> CatRecord<'a> {
     }
 }
 
-fn raw_to_json(payload: &[u8]) -> Value {
-    let mut object = json!({ "bytes": payload.len(), "sha256": hex(&Sha256::digest(payload)) });
-    if let Some(description) = describe(payload) {
-        object["type"] = json!(description);
+fn bytes_of(feature: &FeatureView<'_>) -> Result<Vec<Vec<u8>>> {
+    if feature.kind() != Kind::Bytes {
+        let kind = feature.kind().name();
+        return Err(Error::schema(feature.key(), format!("is a list of {kind}: it has no bytes")));
     }
-    object
-}
-
-fn feature_lists_to_json(payload: &[u8]) -> Result<Map<String, Value>> {
-    let message = SequenceExample::decode(payload).map_err(|e| Error::proto(e.to_string()))?;
-    let lists = message.feature_lists.unwrap_or_default().feature_list;
-    let step_to_json = |step: proto::Feature| {
-        // A step has the form of a feature: it is shown as the only one of an Example.
-        let features = Some(proto::Features { feature: [(String::new(), step)].into() });
-        let mut shown = example_to_json(&Example { features }.encode_to_vec(), describe)?;
-        Ok(shown.remove("").unwrap_or_default())
-    };
-    lists
-        .into_iter()
-        .map(|(name, list)| Ok((name, list.feature.into_iter().map(step_to_json).collect::<Result<Vec<_>>>()?.into())))
-        .collect()
+    feature.bytes()?.map(|v| v.map(<[u8]>::to_vec)).collect()
 }

@@ -15,7 +15,7 @@ use super::report::Tally;
 use super::stats::LABEL_NAMES;
 use crate::error::{Error, Result};
 use crate::example::proto::{Feature, feature};
-use crate::example::{Kind, Schema, SequenceExample};
+use crate::example::{Kind, Schema, SequenceExample, entry_fields};
 
 /// The shard that records come from, and what its set holds.
 pub(super) struct Scope<'a> {
@@ -141,6 +141,10 @@ impl<'a> RecordCheck<'a> {
         }
         if self.scope.profile.message == MessageType::SequenceExample {
             return self.sequence(payload, place);
+        }
+        // A reader of Examples would pass over them in silence.
+        if entry_fields(payload)?.1 {
+            return Err(Error::proto("the record has feature lists, as a SequenceExample"));
         }
         let Profile { image_key, label_key, .. } = &self.scope.profile;
         let (Some(key), Some(images)) = (image_key.as_deref(), self.images.as_deref_mut()) else {

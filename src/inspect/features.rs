@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use prost::Message as _;
 use serde::{Serialize, Serializer};
 
 use super::describe::describe;
 use crate::error::Result;
-use crate::example::{ExampleView, FeatureView, Kind, SequenceExample, proto, proto::feature};
+use crate::example::{FeatureListView, FeatureView, Kind, SequenceEntry, each_entry};
 
 /// How many feature names are followed; a set with more of them has names made of data.
 const MAX_NAMES: usize = 10_000;
@@ -104,6 +103,24 @@ impl Stat {
         Ok(())
     }
 
+    fn add_steps(&mut self, list: &FeatureListView<'_>) -> Result<()> {
+        let (mut first, mut len) = (None, 0);
+        for step in list.steps() {
+            len += 1;
+            let Some(step) = step? else { continue };
+            first.get_or_insert(step.kind());
+            if step.kind() == Kind::Bytes {
+                step.bytes()?.try_for_each(|v| v.map(|v| self.add_bytes(v)))?;
+            }
+        }
+        // Of a list without steps no kind is known; it takes that of the other records.
+        if let Some(kind) = first {
+            self.kinds[kind as usize] += 1;
+        }
+        self.len.add(len);
+        Ok(())
+    }
+
     fn merge(&mut self, other: Stat) {
         self.kinds.iter_mut().zip(other.kinds).for_each(|(a, b)| *a += b);
         self.len.merge(other.len);
@@ -140,11 +157,16 @@ fn stat<'t>(table: &'t mut BTreeMap<String, Stat>, name: &str) -> Option<&'t mut
 }
 
 impl FeatureTable {
-    /// Takes in the features of an Example, or the context of a SequenceExample. One that cannot be read has none.
-    pub(super) fn add_example(&mut self, payload: &[u8]) {
-        let mut features = BTreeMap::new();
-        // Into a map first: of a name that comes twice the last counts.
-        if ExampleView::new(payload).for_each(|name, feature| drop(features.insert(name, feature))).is_err() {
+    /// Takes in the features of an Example, or the context and the feature lists of a SequenceExample. One that cannot be read
+    /// has none.
+    pub(super) fn add(&mut self, payload: &[u8]) {
+        let (mut features, mut lists) = (BTreeMap::new(), BTreeMap::new());
+        // Into maps first: of a name that comes twice the last counts.
+        let read = each_entry(payload, |name, entry| match entry {
+            SequenceEntry::Feature(feature) => drop(features.insert(name, feature)),
+            SequenceEntry::List(list) => drop(lists.insert(name, list)),
+        });
+        if read.is_err() {
             return;
         }
         for (name, feature) in features {
@@ -153,15 +175,9 @@ impl FeatureTable {
                 let _ = stat.add(&feature);
             }
         }
-    }
-
-    /// Takes in a SequenceExample: its context as features, and its feature lists.
-    pub(super) fn add_sequence(&mut self, payload: &[u8]) {
-        let Ok(message) = SequenceExample::decode(payload) else { return };
-        self.add_example(payload);
-        for (name, list) in message.feature_lists.unwrap_or_default().feature_list {
-            if let Some(stat) = stat(&mut self.lists, &name) {
-                add_steps(stat, &list);
+        for (name, list) in lists {
+            if let Some(stat) = stat(&mut self.lists, name) {
+                let _ = stat.add_steps(&list);
             }
         }
     }
@@ -183,25 +199,5 @@ impl FeatureTable {
             table.into_iter().filter_map(|(name, stat)| Some((name, stat.into_info(records)?))).collect()
         };
         (infos(self.features), infos(self.lists))
-    }
-}
-
-fn add_steps(stat: &mut Stat, list: &proto::FeatureList) {
-    // Of a list without steps no kind is known; it takes that of the other records.
-    let Some(kind) = list.feature.iter().find_map(|f| f.kind.as_ref()) else {
-        stat.len.add(list.feature.len() as u64);
-        return;
-    };
-    let kind = match kind {
-        feature::Kind::BytesList(_) => Kind::Bytes,
-        feature::Kind::FloatList(_) => Kind::Float,
-        feature::Kind::Int64List(_) => Kind::Int64,
-    };
-    stat.kinds[kind as usize] += 1;
-    stat.len.add(list.feature.len() as u64);
-    for step in &list.feature {
-        if let Some(feature::Kind::BytesList(values)) = &step.kind {
-            values.value.iter().for_each(|v| stat.add_bytes(v));
-        }
     }
 }

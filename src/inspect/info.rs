@@ -113,7 +113,7 @@ pub fn info(sets: &[ShardSet], full: bool, job: &Job<'_>) -> Result<Info> {
         let path = shards[i].1;
         let bytes = fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
         let mut scan = Scan::of(Tracked::open(path, work.io(), reading())?, full, &work, |scan| {
-            let spans = known.spans(path);
+            let spans = known.spans(path, u64::MAX);
             let sizes = spans.iter().flatten().map(|span| span.size.saturating_sub(frame::OVERHEAD));
             sizes.for_each(|length| scan.see(length));
             Some((spans.map(|s| s.len() as u64).or_else(|| known.records(path))?, bytes))
@@ -194,8 +194,8 @@ impl Scan {
             if self.sampled_records <= TELLING as u64 { self.votes.add(payload) } else { self.votes.winner() };
         match message {
             Some(MessageType::Raw) => {}
-            Some(MessageType::SequenceExample) => self.features.add_sequence(payload),
-            Some(MessageType::Example) | None => self.features.add_example(payload),
+            // Feature lists are looked at whatever the first records are: shards may mix both messages.
+            _ => self.features.add(payload),
         }
     }
 }

@@ -3,12 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use prost::Message as _;
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::example::{ExampleView, FeatureView, Kind, SchemaMessage, SequenceExample};
+use crate::example::{ExampleView, FeatureView, Kind, SchemaMessage, SequenceEntry, each_entry, entry_fields};
 use crate::pipeline::ImageFeature;
 use crate::record::{Io, OnCorrupt, ReadOptions, RecordSource};
 
@@ -57,13 +55,11 @@ impl MessageType {
         if payload.is_empty() {
             return None;
         }
-        let payload = Bytes::copy_from_slice(payload);
-        let Ok(outer) = Outer::decode(payload.clone()) else { return Some(MessageType::Raw) };
-        Some(match (outer.features.is_empty(), outer.feature_lists.is_empty()) {
-            (_, false) if SequenceExample::decode(payload.clone()).is_ok() => MessageType::SequenceExample,
-            (false, _) if walk(&payload, |_, _| {}).is_ok() => MessageType::Example,
-            _ => MessageType::Raw,
-        })
+        match entry_fields(payload) {
+            Ok((_, true)) if walk_sequence(payload, |_, _| {}).is_ok() => Some(MessageType::SequenceExample),
+            Ok((true, false)) if walk(payload, |_, _| {}).is_ok() => Some(MessageType::Example),
+            _ => Some(MessageType::Raw),
+        }
     }
 }
 
@@ -95,15 +91,6 @@ impl Votes {
     }
 }
 
-/// The outermost fields of both messages, undecoded.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Outer {
-    #[prost(bytes = "bytes", repeated, tag = "1")]
-    features: Vec<Bytes>,
-    #[prost(bytes = "bytes", repeated, tag = "2")]
-    feature_lists: Vec<Bytes>,
-}
-
 /// Reads an Example through to its last value, and gives every feature that has a kind to `f`.
 pub(super) fn walk<'a>(payload: &'a [u8], mut f: impl FnMut(&'a str, &FeatureView<'a>)) -> Result<()> {
     let mut damaged = Ok(());
@@ -113,6 +100,23 @@ pub(super) fn walk<'a>(payload: &'a [u8], mut f: impl FnMut(&'a str, &FeatureVie
             damaged = walk_values(&feature);
         }
         f(key, &feature);
+    })?;
+    damaged
+}
+
+/// Reads a SequenceExample through to its last value, and gives every entry to `f`.
+pub(super) fn walk_sequence<'a>(payload: &'a [u8], mut f: impl FnMut(&'a str, SequenceEntry<'a>)) -> Result<()> {
+    let mut damaged = Ok(());
+    each_entry(payload, |key, entry| {
+        if damaged.is_ok() {
+            damaged = match &entry {
+                SequenceEntry::Feature(feature) => feature.as_ref().map_or(Ok(()), walk_values),
+                SequenceEntry::List(list) => {
+                    list.steps().try_for_each(|step| step?.as_ref().map_or(Ok(()), walk_values))
+                }
+            };
+        }
+        f(key, entry);
     })?;
     damaged
 }
@@ -188,20 +192,22 @@ fn first_whole(path: &PathBuf, io: Io) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example::{ExampleBuilder, proto};
+    use crate::example::{ExampleBuilder, SequenceExampleBuilder};
 
     #[test]
     fn messages_are_told_apart() {
         let example = ExampleBuilder::new().int64("a", 1).encode();
         assert_eq!(MessageType::of(&example), Some(MessageType::Example));
         assert_eq!(MessageType::of(&ExampleBuilder::new().encode()), Some(MessageType::Example));
-        let list = proto::FeatureList { feature: vec![proto::Feature::default()] };
-        let sequence = SequenceExample {
-            context: None,
-            feature_lists: Some(proto::FeatureLists { feature_list: [("s".to_owned(), list)].into() }),
-        }
-        .encode_to_vec();
+        let sequence = SequenceExampleBuilder::new().int64_steps("s", [[1]]).encode();
         assert_eq!(MessageType::of(&sequence), Some(MessageType::SequenceExample));
+        assert_eq!(MessageType::of(&sequence[2..]), Some(MessageType::SequenceExample), "without a context");
+        // What stands in the place of feature lists and is none is not passed over.
+        for bad in [&[0x12, 1, 0xff][..], &[0x12, 8, 0x0a, 6, 0x12, 4, 0x0a, 2, 0x1a, 9]] {
+            assert_eq!(MessageType::of(&[&example[..], bad].concat()), Some(MessageType::Raw), "{bad:?}");
+        }
+        let unknown = [&example[..], &[0x10, 1]].concat();
+        assert_eq!(MessageType::of(&unknown), Some(MessageType::Example), "an unknown field");
         for raw in [&b"hello world"[..], &[0x18, 5], &[0xff; 40], b"\x0a\x05hello"] {
             assert_eq!(MessageType::of(raw), Some(MessageType::Raw), "{raw:?}");
         }

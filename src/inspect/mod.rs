@@ -25,6 +25,7 @@ mod repair;
 mod report;
 mod reshard;
 mod schema;
+mod shown;
 mod stats;
 mod survey;
 mod validate;
@@ -42,8 +43,9 @@ pub use preview::{PreviewOptions, preview};
 pub use repair::{LostSpan, RepairOptions, RepairReport, RepairedShard, repair, repair_stream};
 pub use report::{ReportOptions, ReportSummary, report};
 pub use reshard::{ReshardOptions, ReshardReport, Sample, Sets, Stratify, reshard};
+pub use shown::ShownRecord;
 pub use stats::{
-    Comparison, Difference, FeatureStats, ImageStats, LabelCount, NumberStats, QUANTILES, Stats, StatsOptions,
+    Comparison, Difference, FeatureStats, Ignored, ImageStats, LabelCount, NumberStats, QUANTILES, Stats, StatsOptions,
     Thresholds, TopValue, stats, stats_stream,
 };
 pub use validate::{Report, ValidateOptions, validate, validate_stream};

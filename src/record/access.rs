@@ -42,6 +42,27 @@ impl RandomAccess {
         }))
     }
 
+    /// The length of the frame that begins at `offset`, by its header alone.
+    pub(crate) fn frame_len_at(&self, offset: u64) -> Result<u64> {
+        let mut header = [0; HEADER_LEN];
+        let found = match self {
+            RandomAccess::Mapped(shard) => {
+                let rest = usize::try_from(offset).ok().and_then(|at| shard.as_bytes().get(at..)).unwrap_or_default();
+                let found = rest.len().min(HEADER_LEN);
+                header[..found].copy_from_slice(&rest[..found]);
+                found
+            }
+            RandomAccess::File { file, path, .. } => {
+                sys::read_at(file, &mut header, offset).map_err(|e| Error::io(path, e))?
+            }
+        };
+        if found < HEADER_LEN {
+            let (part, expected) = (FramePart::Header, HEADER_LEN as u64);
+            return Err(FrameError::Truncated { part, expected, found: found as u64 }.into());
+        }
+        Ok(frame::OVERHEAD + frame::parse_header(&header, frame::MAX_RECORD_LEN)?)
+    }
+
     /// The record whose frame begins at `offset`, borrowed from the map or from `buffer`.
     pub fn record_at<'a>(&'a self, index: u64, offset: u64, buffer: &'a mut Vec<u8>) -> Result<RecordRef<'a>> {
         match self {

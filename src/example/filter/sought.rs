@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{Condition, Feature, Filter};
 use crate::error::{Error, Result};
+use crate::example::{SequenceEntry, each_entry};
 use crate::near::meant_or_listed;
 
 /// Of so many records at most the features are remembered, to be named.
@@ -14,6 +15,7 @@ const REMEMBERED: u64 = 1000;
 /// What was met of a filter's features, by all threads that hold it against records.
 #[derive(Debug)]
 pub(crate) struct Sought {
+    names: Vec<String>,
     /// Features asked for, each by the names it may have. What is asked for by `has` alone may be missing.
     wanted: Vec<Feature>,
     met: Vec<AtomicBool>,
@@ -31,10 +33,21 @@ impl Sought {
                 wanted.push(*feature);
             }
         });
+        Sought::with(filter.names.clone(), wanted)
+    }
+
+    /// Of features of these names.
+    pub(crate) fn of_names(names: &[String]) -> Self {
+        let wanted = (0..names.len()).map(|name| Feature { name, long: None, class: None }).collect();
+        Sought::with(names.to_vec(), wanted)
+    }
+
+    fn with(names: Vec<String>, wanted: Vec<Feature>) -> Self {
         Sought {
             settled: AtomicBool::new(wanted.is_empty()),
             wanted,
-            met: filter.names.iter().map(|_| AtomicBool::new(false)).collect(),
+            met: names.iter().map(|_| AtomicBool::new(false)).collect(),
+            names,
             records: AtomicU64::new(0),
             others: Mutex::default(),
         }
@@ -55,18 +68,45 @@ impl Sought {
         if self.is_settled() {
             return filter.matches(payload);
         }
-        let is_remembered = self.records.fetch_add(1, Ordering::Relaxed) < REMEMBERED;
-        let matches = filter.matches_seeing(payload, |name, at| match at.and_then(|at| self.met.get(at)) {
+        let is_remembered = self.begin();
+        let matches = filter.matches_seeing(payload, |name, at| self.see(name, at, is_remembered));
+        self.end();
+        matches
+    }
+
+    /// Takes note of a record's features; one that is no message of features has none.
+    pub(crate) fn note(&self, payload: &[u8]) {
+        if self.is_settled() {
+            return;
+        }
+        let is_remembered = self.begin();
+        let _ = each_entry(payload, |key, entry| {
+            if entry != SequenceEntry::Feature(None) {
+                self.see(key, self.names.iter().position(|name| name == key), is_remembered);
+            }
+        });
+        self.end();
+    }
+
+    /// A record comes; whether its features are remembered.
+    fn begin(&self) -> bool {
+        self.records.fetch_add(1, Ordering::Relaxed) < REMEMBERED
+    }
+
+    fn see(&self, name: &str, at: Option<usize>, is_remembered: bool) {
+        match at.and_then(|at| self.met.get(at)) {
             Some(met) => met.store(true, Ordering::Relaxed),
             None if is_remembered => {
                 self.others.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
             }
             None => {}
-        });
+        }
+    }
+
+    fn end(&self) {
         if self.wanted.iter().all(|feature| self.is_met(feature)) {
             self.settle();
         }
-        matches
     }
 
     fn is_met(&self, feature: &Feature) -> bool {
@@ -74,24 +114,20 @@ impl Sought {
         met(feature.name) || feature.long.is_some_and(met)
     }
 
-    /// To be asked when all records have gone by.
+    /// To be asked when all records have gone by; `records` is how they are called.
     ///
     /// # Errors
     /// A usage error for a feature that none of them had.
-    pub(crate) fn check(&self, filter: &Filter) -> Result<()> {
+    pub(crate) fn check(&self, records: &str) -> Result<()> {
         if self.is_settled() || self.records.load(Ordering::Relaxed) == 0 {
             return Ok(());
         }
         let Some(missing) = self.wanted.iter().find(|feature| !self.is_met(feature)) else { return Ok(()) };
         let mut known = self.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let met = filter.names.iter().zip(&self.met).filter(|(_, met)| met.load(Ordering::Relaxed));
+        let met = self.names.iter().zip(&self.met).filter(|(_, met)| met.load(Ordering::Relaxed));
         known.extend(met.map(|(name, _)| name.clone()));
-        Err(no_such_feature(&filter.names[missing.name], &known))
+        let name = &self.names[missing.name];
+        let hint = meant_or_listed(name, "features", known.iter().map(String::as_str));
+        Err(Error::usage_hint(format!("no {records} has a feature '{name}'"), hint))
     }
-}
-
-/// The error for a feature that no record has, where the records have these.
-pub(crate) fn no_such_feature(name: &str, known: &BTreeSet<String>) -> Error {
-    let hint = meant_or_listed(name, "features", known.iter().map(String::as_str));
-    Error::usage_hint(format!("no record has a feature '{name}'"), hint)
 }

@@ -146,7 +146,8 @@ fn extract_into(
     if let Some(label) = &options.label {
         features.label = vec![label.clone()];
     }
-    let chosen = CatOptions { filter: options.filter.clone(), skip: options.skip, limit: options.take };
+    let (filter, skip, limit) = (options.filter.clone(), options.skip, options.take);
+    let chosen = CatOptions { filter, skip, limit, ..Default::default() };
     let is_whole = chosen.filter.is_none() && chosen.skip == 0 && chosen.limit.is_none();
     let tree = Tree::open(dir, options.replace)?;
     // Two runs would take each other's names for their own.

@@ -233,7 +233,7 @@ mod tests {
                 example = example.text("image/filename", *filename);
             }
             let (path, payload) = (format!("{set}.tfrecord"), example.encode());
-            let record = CatRecord { path: Path::new(&path), record: 7, offset: 0, payload: &payload };
+            let record = CatRecord { features: &[], path: Path::new(&path), record: 7, offset: 0, payload: &payload };
             planner.plan(&record).unwrap().path.unwrap()
         };
         samples.iter().map(&mut plan).collect()

@@ -167,10 +167,7 @@ impl Tally {
         if place.1 < SAMPLED && profile.message != MessageType::Raw {
             let (table, records) = self.features.entry(stretch).or_default();
             *records += 1;
-            match profile.message {
-                MessageType::SequenceExample => table.add_sequence(payload),
-                _ => table.add_example(payload),
-            }
+            table.add(payload);
         }
         let image_key = profile.image_key.as_deref().filter(|_| profile.message == MessageType::Example);
         if image_key.is_none() {

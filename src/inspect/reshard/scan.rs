@@ -77,7 +77,7 @@ impl Scan<'_> {
         }
         let mut found = Scanned::default();
         let mut add = |record, span: Span| place(number, record, span.offset, span.size).map(|p| found.places.push(p));
-        match self.known.spans(path) {
+        match self.known.spans(path, u64::MAX) {
             Some(spans) => {
                 (0..).zip(spans).try_for_each(|(record, span)| add(record, span)).map_err(|e| e.at_path(path))?;
                 source.leave(fs::metadata(path).map_or(0, |m| m.len()), self.work)?;

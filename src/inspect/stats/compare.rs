@@ -1,6 +1,6 @@
 //! How two sets differ, feature by feature: drift, or skew between training and serving.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -9,7 +9,9 @@ use super::feature::Gathered;
 use super::numbers::Numbers;
 use super::top::Top;
 use super::{FeatureStats, Stats};
+use crate::error::{Error, Result};
 use crate::example::Kind;
+use crate::near::meant_or_listed;
 
 /// How far two sets may differ.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +28,20 @@ impl Default for Thresholds {
     }
 }
 
+/// Which features are left out of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Ignored {
+    /// What tells records apart, and says nothing of what is in them: `image/filename`, `image/key/sha256`,
+    /// `image/source_id`, and features of ten and more short texts of which none comes twice in either set (the default).
+    #[default]
+    Identifying,
+    /// Those of these names, that of a feature list being `feature_lists/NAME`; none, where none is named.
+    Named(Vec<String>),
+}
+
+/// The features that tell records of images apart.
+const IDENTIFYING: [&str; 3] = ["image/filename", "image/key/sha256", "image/source_id"];
+
 /// How two sets differ. Serialised, it is the JSON of `tfr stats --compare --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
@@ -35,6 +51,8 @@ pub struct Comparison {
     pub over: u64,
     /// Each feature of either set by name, that of feature lists being `feature_lists/NAME`.
     pub features: BTreeMap<String, Difference>,
+    /// The features that were left out.
+    pub ignored: Vec<String>,
 }
 
 /// How a feature differs between two sets; the first of a pair is that of the first set.
@@ -57,19 +75,22 @@ pub struct Difference {
     pub jensen_shannon: Option<f64>,
 }
 
-fn kinds<S: Serializer>(kinds: &[Option<Kind>; 2], serializer: S) -> Result<S::Ok, S::Error> {
+fn kinds<S: Serializer>(kinds: &[Option<Kind>; 2], serializer: S) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_seq(kinds.iter().map(|kind| kind.map(Kind::name)))
 }
 
 impl Stats {
-    /// How `other` differs from these. Features that one set lacks are there too.
+    /// How `other` differs from these. Features that one set lacks are there too, but for those that are left out.
+    ///
+    /// # Errors
+    /// A usage error for a feature to leave out that neither set has.
     ///
     /// A small set differs from the next by chance: of n values, a Jensen-Shannon divergence of some 3 / n is nothing.
     ///
     /// ```
     /// use tfrkit::dataset::{ShardWriter, resolve};
     /// use tfrkit::example::ExampleBuilder;
-    /// use tfrkit::inspect::{Thresholds, stats};
+    /// use tfrkit::inspect::{Ignored, Thresholds, stats};
     ///
     /// let dir = tempfile::tempdir()?;
     /// let of = |name: &str, words: [&str; 4]| {
@@ -80,23 +101,48 @@ impl Stats {
     ///     stats(&resolve(&[path.to_str().unwrap()])?.one(None)?, &Default::default(), &Default::default())
     /// };
     /// let (train, serving) = (of("a.tfrecord", ["x", "y", "y", "y"])?, of("b.tfrecord", ["x", "x", "x", "y"])?);
-    /// let comparison = train.compare(&serving, &Thresholds::default());
+    /// let comparison = train.compare(&serving, &Thresholds::default(), &Ignored::default())?;
     /// assert_eq!((comparison.over, comparison.features["word"].l_infinity), (1, Some(0.5)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn compare(&self, other: &Stats, thresholds: &Thresholds) -> Comparison {
+    pub fn compare(&self, other: &Stats, thresholds: &Thresholds, ignored: &Ignored) -> Result<Comparison> {
         let some = self.records > 0 && other.records > 0;
-        let mut features = BTreeMap::new();
+        let (mut features, mut left_out) = (BTreeMap::new(), BTreeSet::new());
         let tables =
             [("", &self.features, &other.features), ("feature_lists/", &self.feature_lists, &other.feature_lists)];
         for (prefix, mine, theirs) in tables {
             for name in mine.keys().chain(theirs.keys()) {
-                let sides = [mine.get(name), theirs.get(name)];
-                features.entry(format!("{prefix}{name}")).or_insert_with(|| difference(sides, thresholds, some));
+                let (sides, name) = ([mine.get(name), theirs.get(name)], format!("{prefix}{name}"));
+                if ignored.has(&name, sides) {
+                    left_out.insert(name);
+                } else {
+                    features.entry(name).or_insert_with(|| difference(sides, thresholds, some));
+                }
             }
         }
+        if let Ignored::Named(names) = ignored
+            && let Some(unknown) = names.iter().find(|name| !left_out.contains(*name))
+        {
+            let hint = meant_or_listed(unknown, "features", features.keys().chain(&left_out).map(String::as_str));
+            return Err(Error::usage_hint(format!("neither set has a feature '{unknown}' to leave out"), hint));
+        }
         let over = features.values().filter(|d| d.over).count() as u64;
-        Comparison { records: [self.records, other.records], over, features }
+        let ignored = left_out.into_iter().collect();
+        Ok(Comparison { records: [self.records, other.records], over, features, ignored })
+    }
+}
+
+impl Ignored {
+    fn has(&self, name: &str, sides: [Option<&FeatureStats>; 2]) -> bool {
+        match self {
+            Ignored::Named(names) => names.iter().any(|n| n == name),
+            Ignored::Identifying => {
+                let is_unique = |side: Option<&FeatureStats>| {
+                    side.is_some_and(|s| s.kind == Kind::Bytes && s.other_kinds.is_empty() && s.gathered.is_unique())
+                };
+                IDENTIFYING.contains(&name) || sides.into_iter().all(is_unique)
+            }
+        }
     }
 }
 

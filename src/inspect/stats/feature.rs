@@ -6,12 +6,14 @@ use super::numbers::Numbers;
 use super::top::Top;
 use super::{FeatureStats, ImageStats, TopValue};
 use crate::error::Result;
-use crate::example::proto::{self, feature};
-use crate::example::{FeatureView, Kind};
+use crate::example::{FeatureListView, FeatureView, Kind};
 use crate::image;
 
 /// Texts up to this length in bytes are counted one by one.
 const MAX_TEXT: usize = 128;
+
+/// Fewer values that all differ may do so by chance.
+const MIN_UNIQUE: u64 = 10;
 
 const KINDS: [Kind; 3] = [Kind::Bytes, Kind::Float, Kind::Int64];
 
@@ -44,44 +46,49 @@ struct Images {
 impl Gathered {
     /// Takes in the feature of a record.
     pub(super) fn add(&mut self, feature: &FeatureView<'_>) -> Result<()> {
+        self.add_values(feature)?;
+        self.kinds[feature.kind() as usize] += 1;
+        Ok(())
+    }
+
+    /// Takes in the feature list of a record.
+    pub(super) fn add_list(&mut self, list: &FeatureListView<'_>) -> Result<()> {
+        let (mut steps, mut first) = (0u64, None);
+        for step in list.steps() {
+            steps += 1;
+            if let Some(step) = step? {
+                first.get_or_insert(step.kind());
+                self.add_values(&step)?;
+            }
+        }
+        self.steps.add(steps as f64);
+        // Of a list without steps no kind is known; it takes that of the other records.
+        if let Some(kind) = first {
+            self.kinds[kind as usize] += 1;
+        }
+        Ok(())
+    }
+
+    fn add_values(&mut self, feature: &FeatureView<'_>) -> Result<()> {
         let mut len = 0u64;
         match feature.kind() {
             Kind::Bytes => feature.bytes()?.try_for_each(|v| v.map(|v| (self.add_bytes(v), len += 1)).map(drop))?,
             Kind::Float => feature.floats()?.try_for_each(|v| v.map(|v| (self.add_float(v), len += 1)).map(drop))?,
             Kind::Int64 => feature.int64s()?.try_for_each(|v| v.map(|v| (self.add_int(v), len += 1)).map(drop))?,
         }
-        self.kinds[feature.kind() as usize] += 1;
         self.lengths.add(len as f64);
         Ok(())
     }
 
-    /// Takes in the feature list of a record.
-    pub(super) fn add_list(&mut self, list: &proto::FeatureList) {
-        self.steps.add(list.feature.len() as f64);
-        let mut first = None;
-        for step in &list.feature {
-            let Some(kind) = &step.kind else { continue };
-            let (kind, len) = match kind {
-                feature::Kind::BytesList(list) => {
-                    list.value.iter().for_each(|v| self.add_bytes(v));
-                    (Kind::Bytes, list.value.len())
-                }
-                feature::Kind::FloatList(list) => {
-                    list.value.iter().for_each(|v| self.add_float(*v));
-                    (Kind::Float, list.value.len())
-                }
-                feature::Kind::Int64List(list) => {
-                    list.value.iter().for_each(|v| self.add_int(*v));
-                    (Kind::Int64, list.value.len())
-                }
-            };
-            first.get_or_insert(kind);
-            self.lengths.add(len as f64);
-        }
-        // Of a list without steps no kind is known; it takes that of the other records.
-        if let Some(kind) = first {
-            self.kinds[kind as usize] += 1;
-        }
+    /// Whether these are texts of which no value comes twice, so many that this is no chance: names, keys, ids.
+    pub(super) fn is_unique(&self) -> bool {
+        let values = self.byte_lengths.count();
+        let once = match self.top_texts.distinct() {
+            Some(distinct) => distinct == values,
+            // More than are followed: of values that come once, no count rises.
+            None => self.top_texts.most(1).first().is_none_or(|(_, count)| *count <= 1),
+        };
+        values >= MIN_UNIQUE && self.uncounted == 0 && once
     }
 
     fn add_int(&mut self, value: i64) {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-pub use compare::{Comparison, Difference, Thresholds};
+pub use compare::{Comparison, Difference, Ignored, Thresholds};
 pub use numbers::{NumberStats, QUANTILES};
 
 use super::features::{kind_name, kind_names};
@@ -52,8 +52,11 @@ pub struct Stats {
     pub records: u64,
     /// Records that are not the message of the others; they are left out of what follows.
     pub unreadable: u64,
-    /// What the payloads are; `None` where nothing tells.
+    /// What the payloads are; SequenceExamples where any has feature lists, `None` where nothing tells.
     pub message: Option<MessageType>,
+    /// Of SequenceExamples, the records that have no feature lists, as Examples have none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub without_lists: u64,
     /// Lengths of payloads in bytes; `None` where there are no records.
     pub payload_bytes: Option<NumberStats>,
     /// The features by name; of SequenceExamples, those of the context.
@@ -65,6 +68,10 @@ pub struct Stats {
     /// labels that are no class, are there too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<LabelCount>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// What the values of a feature are like.
@@ -234,7 +241,7 @@ impl Sampled {
 }
 
 fn tell(table: Table, message: Option<MessageType>, classes: Option<Classes>, options: &StatsOptions) -> Stats {
-    let Table { records, unreadable, payload_bytes, features, lists, .. } = table;
+    let Table { records, unreadable, without_lists, payload_bytes, features, lists, .. } = table;
     let tell = |table: BTreeMap<String, Gathered>| -> BTreeMap<String, FeatureStats> {
         let told = table.into_iter().filter_map(|(name, g)| Some((name, g.into_stats(records, options.top)?)));
         told.collect()
@@ -242,8 +249,11 @@ fn tell(table: Table, message: Option<MessageType>, classes: Option<Classes>, op
     let (features, feature_lists) = (tell(features), tell(lists));
     let label = LABEL_NAMES.into_iter().find_map(|name| features.get(name));
     let labels = classes.zip(label).map_or(Vec::new(), |(classes, label)| count_labels(&classes, label));
-    let message = message.filter(|_| records > 0);
-    Stats { records, unreadable, message, payload_bytes: payload_bytes.stats(), features, feature_lists, labels }
+    let has_lists = message != Some(MessageType::Raw) && without_lists + unreadable < records;
+    let message = message.filter(|_| records > 0).map(|m| if has_lists { MessageType::SequenceExample } else { m });
+    let without_lists = if message == Some(MessageType::SequenceExample) { without_lists } else { 0 };
+    let payload_bytes = payload_bytes.stats();
+    Stats { records, unreadable, message, without_lists, payload_bytes, features, feature_lists, labels }
 }
 
 fn count_labels(classes: &Classes, label: &FeatureStats) -> Vec<LabelCount> {

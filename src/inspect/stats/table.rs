@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use prost::Message as _;
-
 use super::feature::Gathered;
 use super::numbers::Numbers;
 use crate::error::Result;
-use crate::example::{ExampleView, SequenceExample};
-use crate::inspect::message::{MessageType, TELLING, Votes};
+use crate::example::SequenceEntry;
+use crate::inspect::message::{MessageType, TELLING, Votes, walk_sequence};
 
 /// How many feature names are followed; a set with more of them has names made of data.
 const MAX_NAMES: usize = 1000;
@@ -19,6 +16,8 @@ const MAX_NAMES: usize = 1000;
 pub(super) struct Table {
     pub(super) records: u64,
     pub(super) unreadable: u64,
+    /// Records that have no feature lists, as Examples have none.
+    pub(super) without_lists: u64,
     pub(super) payload_bytes: Numbers,
     pub(super) features: BTreeMap<String, Gathered>,
     pub(super) lists: BTreeMap<String, Gathered>,
@@ -36,32 +35,28 @@ impl Table {
         });
         let read = match message {
             Some(MessageType::Raw) => Ok(()),
-            Some(MessageType::SequenceExample) => self.add_sequence(payload),
-            Some(MessageType::Example) | None => self.add_features(payload),
+            // Feature lists are looked at whatever the first records are: shards may mix both messages.
+            _ => self.add_message(payload),
         };
         self.unreadable += u64::from(read.is_err());
     }
 
-    fn add_features(&mut self, payload: &[u8]) -> Result<()> {
-        let mut features = BTreeMap::new();
-        // Into a map first: of a name that comes twice the last counts.
-        ExampleView::new(payload).for_each(|name, feature| drop(features.insert(name, feature)))?;
+    fn add_message(&mut self, payload: &[u8]) -> Result<()> {
+        let (mut features, mut lists) = (BTreeMap::new(), BTreeMap::new());
+        // Into maps first: of a name that comes twice the last counts, and of a damaged record nothing.
+        walk_sequence(payload, |name, entry| match entry {
+            SequenceEntry::Feature(feature) => drop(features.insert(name, feature)),
+            SequenceEntry::List(list) => drop(lists.insert(name, list)),
+        })?;
+        self.without_lists += u64::from(lists.is_empty());
         for (name, feature) in features {
             if let (Some(feature), Some(gathered)) = (feature, entry(&mut self.features, name)) {
                 gathered.add(&feature)?;
             }
         }
-        Ok(())
-    }
-
-    fn add_sequence(&mut self, payload: &[u8]) -> Result<()> {
-        let message = SequenceExample::decode(Bytes::copy_from_slice(payload))
-            .map_err(|e| crate::error::Error::proto(e.to_string()))?;
-        // The context has the field number of an Example's features.
-        self.add_features(payload)?;
-        for (name, list) in message.feature_lists.unwrap_or_default().feature_list {
-            if let Some(gathered) = entry(&mut self.lists, &name) {
-                gathered.add_list(&list);
+        for (name, list) in lists {
+            if let Some(gathered) = entry(&mut self.lists, name) {
+                gathered.add_list(&list)?;
             }
         }
         Ok(())
@@ -71,6 +66,7 @@ impl Table {
     pub(super) fn merge(&mut self, other: Table) {
         self.records += other.records;
         self.unreadable += other.unreadable;
+        self.without_lists += other.without_lists;
         self.payload_bytes.merge(other.payload_bytes);
         self.votes.merge(other.votes);
         for (mine, theirs) in [(&mut self.features, other.features), (&mut self.lists, other.lists)] {
