@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use memmap2::Mmap;
@@ -144,4 +144,15 @@ pub(crate) fn kind_of(kind: &std::fs::FileType) -> &'static str {
         () if kind.is_symlink() => "a link",
         () => special_file(kind),
     }
+}
+
+/// Where programs keep what they can make again, for the user who runs them; `None` where there is no such folder.
+pub(crate) fn user_cache_dir() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || folder("HOME");
+    if cfg!(windows) {
+        return folder("LOCALAPPDATA");
+    }
+    folder("XDG_CACHE_HOME")
+        .or_else(|| home().map(|home| home.join(if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" })))
 }

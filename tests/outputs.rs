@@ -11,7 +11,7 @@ use common::{text, tfr, tfr_json};
 use streams::{SPEC, batches, options, set};
 use tfrkit::dataset::{ShardSet, resolve};
 use tfrkit::example::{ExampleBuilder, Values};
-use tfrkit::pipeline::{Batch, BatchDigest, Loader, LoaderOptions, Mode, OnError, Pipeline, Pixels};
+use tfrkit::pipeline::{Batch, BatchDigest, Loader, LoaderOptions, Mode, OnError, Pipeline, Pixels, Select};
 use tfrkit::record::{Shard, Writer};
 
 fn with_batch(lines: &str) -> String {
@@ -241,12 +241,73 @@ fn batches_go_into_the_callers_memory() {
         assert_eq!(batch.labels(), expected.labels());
     }
     assert!(loader.fill(&mut images).unwrap().is_none());
+}
 
+/// Memory of the wrong type or too little of it is found before the batch is taken: it comes next, and no state passes over it.
+#[test]
+fn a_batch_is_not_lost_for_want_of_room() {
+    let tmp = tempfile::tempdir().unwrap();
+    let set = set(tmp.path(), "none");
+    let spec = with_batch("tail = \"uneven\"");
+    let expected = batches(&set, &spec, options(Mode::Train, 2));
     let mut loader = Loader::open(&set, &Pipeline::parse(&spec).unwrap(), options(Mode::Train, 2)).unwrap();
-    assert!(loader.fill(&mut [0u8; 8 * 768]).unwrap_err().to_string().contains("dtype"));
-    assert!(loader.fill(&mut images[..100]).unwrap_err().to_string().contains("room for 100 values"));
-    let taken = loader.next().unwrap().unwrap().into_images::<f32>();
-    assert_eq!(taken[..], *expected[2].images());
+    let mut images = vec![0f32; 8 * 768];
+    for (at, expected) in expected.iter().enumerate() {
+        let error = loader.fill(&mut [0u8; 8 * 768]).unwrap_err().to_string();
+        assert_eq!(error, "memory for u8 values, and the batches hold f32");
+        let error = loader.fill(&mut images[..100]).unwrap_err().to_string();
+        assert_eq!(error, format!("memory for 100 values, and the batch has {}", expected.images().len()));
+        assert_eq!(loader.state().unwrap().step, at as u64);
+        let batch = match at % 2 {
+            0 => loader.fill(&mut images).unwrap().unwrap(),
+            _ => loader.next().unwrap().unwrap(),
+        };
+        assert_eq!((batch.step(), batch.ordinals()), (at as u64, expected.ordinals()));
+        assert_eq!(batch.images(), expected.images());
+        // The pixels are taken out as what they are, or the batch stays.
+        let batch = batch.into_images::<u8>().unwrap_err();
+        assert_eq!(batch.into_images::<f32>().unwrap()[..], *expected.images());
+    }
+    assert!(loader.fill(&mut images).unwrap().is_none());
+}
+
+/// Numbers that no run has are refused by what they are; none of them overflows or hangs.
+#[test]
+fn numbers_beyond_reason_are_refused() {
+    let tmp = tempfile::tempdir().unwrap();
+    let set = set(tmp.path(), "none");
+    let refused = |options: LoaderOptions, told: &str| {
+        let error =
+            Loader::open(&set, &Pipeline::parse(SPEC).unwrap(), options).err().unwrap_or_else(|| panic!("{told}"));
+        assert!(error.kind_name() == "usage" && error.to_string().contains(told), "{error}");
+    };
+    let base = || options(Mode::Train, 1);
+    for world in [0, u64::MAX, 1 << 40] {
+        refused(LoaderOptions { world, ..base() }, &format!("a world of {world} processes: from 1 to 16777216"));
+    }
+    refused(LoaderOptions { rank: 3, world: 3, ..base() }, "rank 3 in a world of 3: ranks go from 0 to 2");
+    refused(LoaderOptions { rank: u64::MAX, world: 2, ..base() }, "rank 18446744073709551615");
+    refused(LoaderOptions { batch: Some(usize::MAX), ..base() }, "a batch of 18446744073709551615");
+    refused(LoaderOptions { prefetch: usize::MAX, ..base() }, "a prefetch of 18446744073709551615");
+    // The greatest that are possible leave nothing, and say so.
+    refused(LoaderOptions { batch: Some(65_536), world: 1 << 24, rank: (1 << 24) - 1, ..base() }, "too few");
+    let uneven = Pipeline::parse(&with_batch("tail = \"uneven\"")).unwrap();
+    let last = LoaderOptions { batch: Some(65_536), world: 1 << 24, rank: (1 << 24) - 1, epochs: 0, ..base() };
+    assert_eq!(Loader::open(&set, &uneven, last).unwrap().count(), 0);
+    for select in [Select { skip: u64::MAX, ..Default::default() }, Select { repeat: u64::MAX, ..Default::default() }] {
+        assert!(Loader::open(&set, &uneven, LoaderOptions { select, ..base() }).is_err());
+    }
+    let all = Select { take: Some(u64::MAX), ..Default::default() };
+    let loader = Loader::open(&set, &uneven, LoaderOptions { select: all, seed: u64::MAX, epochs: u64::MAX, ..base() });
+    assert_eq!(loader.unwrap().take(7).map(|batch| batch.unwrap().len()).sum::<usize>(), 53);
+    let classes = format!("{SPEC}\n[[train]]\nop = \"mixup\"\nnum_classes = 1000000\n");
+    let classes = Pipeline::parse(&classes).unwrap();
+    let error = Loader::open(&set, &classes, LoaderOptions { batch: Some(53), ..base() }).map(drop);
+    assert!(error.is_ok(), "{error:?}");
+    let twice = Select { repeat: 10, ..Default::default() };
+    let error =
+        Loader::open(&set, &classes, LoaderOptions { batch: Some(500), select: twice, ..base() }).err().unwrap();
+    assert!(error.to_string().contains("soft labels of 1000000 classes for a batch of 500"), "{error}");
 }
 
 #[test]
@@ -263,8 +324,7 @@ fn arrays_of_every_kind_are_saved() {
     let mut names: Vec<_> =
         std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    let of =
-        |n: usize| ["label", "labels", "tokens", "tokens.row_splits"].map(|what| format!("batch-00000{n}.{what}.npy"));
+    let of = |n: usize| ["label", "tokens", "tokens.row_splits"].map(|what| format!("batch-00000{n}.{what}.npy"));
     assert_eq!(names, [of(0), of(1), of(2)].concat());
     let splits = std::fs::read(out.join("batch-000002.tokens.row_splits.npy")).unwrap();
     let values: Vec<i64> =

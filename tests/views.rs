@@ -254,15 +254,18 @@ fn a_view_goes_on_at_any_step() {
 }
 
 #[test]
-fn what_a_filter_found_is_kept_beside_the_shards() {
+fn what_a_filter_found_is_kept_in_a_folder_of_its_own() {
     let tmp = tempfile::tempdir().unwrap();
     let set = labelled(tmp.path(), "a", &[30, 30]);
+    let views = tmp.path().join("cache/views");
     let kept = || -> Vec<std::path::PathBuf> {
-        let entries = fs::read_dir(tmp.path()).unwrap().map(|e| e.unwrap().path());
-        entries.filter(|p| p.file_name().unwrap().to_str().unwrap().starts_with(".tfrkit-view-")).collect()
+        fs::read_dir(&views).into_iter().flatten().map(|e| e.unwrap().path()).collect()
     };
-    let ones = || labels(&batches(&set, LABELS, selecting(filtered("label == 1")))).len();
+    let select = |expr| LoaderOptions { views: Some(views.clone()), ..selecting(filtered(expr)) };
+    let ones = || labels(&batches(&set, LABELS, select("label == 1"))).len();
+    let beside = common::names(tmp.path());
     assert_eq!((ones(), kept().len()), (30, 1));
+    assert_eq!(common::names(tmp.path()), [&beside[..], &["cache".to_owned()]].concat());
     // It is used: what stands in it counts.
     let mut writer = Writer::new(fs::File::create(&kept()[0]).unwrap());
     writer.write(&ExampleBuilder::new().int64s("record", [31, 40]).int64s("label", []).encode()).unwrap();
@@ -285,8 +288,11 @@ fn what_a_filter_found_is_kept_beside_the_shards() {
     assert_eq!((ones(), kept().len()), (30, 2));
     labelled(tmp.path(), "a", &[30, 31]);
     assert_eq!((ones(), kept().len()), (31, 3));
-    assert_eq!(labels(&batches(&set, LABELS, selecting(filtered("label == 0")))).len(), 30);
-    assert_eq!(resolve(&[text(tmp.path())]).unwrap().sets[0].shards.len(), 1, "nobody takes it for a shard");
+    assert_eq!(labels(&batches(&set, LABELS, select("label == 0"))).len(), 30);
+    // A folder that cannot be is no error.
+    fs::write(tmp.path().join("file"), "").unwrap();
+    let options = LoaderOptions { views: Some(tmp.path().join("file/views")), ..selecting(filtered("label == 0")) };
+    assert_eq!(labels(&batches(&set, LABELS, options)).len(), 30);
 }
 
 #[test]

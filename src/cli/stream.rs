@@ -193,7 +193,8 @@ fn consume(
             summary.digest_seconds += start.elapsed().as_secs_f64();
         }
         if let Some(saver) = saver {
-            saver.save(batch.epoch() * loader.steps_per_epoch() + batch.step(), &batch)?;
+            let before = batch.epoch().saturating_mul(loader.steps_per_epoch());
+            saver.save(before.saturating_add(batch.step()), &batch)?;
         }
         summary.batches += 1;
         work(Duration::from_millis(args.step_ms), stop);

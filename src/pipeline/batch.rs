@@ -155,16 +155,18 @@ impl Batch {
 
     /// Takes the pixels out, without a copy; their memory does not go back to the loader.
     ///
-    /// # Panics
-    /// When the pipeline's dtype is not `T`.
-    pub fn into_images<T: Element>(mut self) -> AlignedVec<T> {
-        self.pixels_of::<T>();
+    /// # Errors
+    /// The batch itself, as it was, when the pipeline's dtype is not `T`.
+    pub fn into_images<T: Element>(mut self) -> Result<AlignedVec<T>, Box<Self>> {
+        if T::of(self.pixels()).is_none() {
+            return Err(Box::new(self));
+        }
         let memory = match std::mem::replace(&mut self.images, Images::None) {
             Images::None => Default::default(),
             Images::F32(values) => values.into_memory(),
             Images::U8(values) => values.into_memory(),
         };
-        AlignedVec::new(memory, self.len() * self.format.len())
+        Ok(AlignedVec::new(memory, self.len() * self.format.len()))
     }
 }
 

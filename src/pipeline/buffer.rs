@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use super::output::Pixels;
+use super::output::{Dtype, Pixels};
 use crate::image::ImageError;
 
 /// A cache line.
@@ -44,17 +44,24 @@ mod sealed {
 
 /// A type of pixel values: `f32` or `u8`. Any bits are a value, and none needs more than the memory's alignment.
 pub trait Element: sealed::Sealed + Copy + Default + Send + Sync + fmt::Debug + 'static {
+    /// The dtype of a pipeline that gives such values.
+    const DTYPE: Dtype;
+
     /// Pixels as values of this type, if that is what they are.
     fn of(pixels: Pixels<'_>) -> Option<&[Self]>;
 }
 
 impl Element for f32 {
+    const DTYPE: Dtype = Dtype::F32;
+
     fn of(pixels: Pixels<'_>) -> Option<&[f32]> {
         if let Pixels::F32(values) = pixels { Some(values) } else { None }
     }
 }
 
 impl Element for u8 {
+    const DTYPE: Dtype = Dtype::U8;
+
     fn of(pixels: Pixels<'_>) -> Option<&[u8]> {
         if let Pixels::U8(values) = pixels { Some(values) } else { None }
     }

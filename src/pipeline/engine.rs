@@ -12,7 +12,7 @@ use super::cache::Cache;
 use super::counters::{Counters, SharedTimes, Stage, Times};
 use super::course::Course;
 use super::executor::{Executor, SampleKey};
-use super::features::FeatureNames;
+use super::features::Features;
 use super::feed::{Feed, Item, Plan, read_windows};
 use super::filling::{self, Completed, Extra, Filling, Pool, SampleMeta};
 use super::loader::Waited;
@@ -28,7 +28,7 @@ use crate::image::Shape;
 pub(super) struct Making {
     pub(super) output: Output,
     pub(super) format: Format,
-    pub(super) features: FeatureNames,
+    pub(super) features: Features,
     /// Of the columns, if there are any.
     pub(super) parser: Option<ExampleParser>,
     pub(super) mixer: Option<Mixer>,
@@ -188,33 +188,41 @@ impl Engine {
         self.room.notify_all();
     }
 
-    /// Waits for the next batch, up to a time if there is one.
-    pub(super) fn take_batch(&self, until: Option<Instant>) -> Result<Waited> {
+    /// Waits for the next batch, up to a time if there is one. The batch stays, to come again, where `fits` is not satisfied
+    /// with its number of values.
+    pub(super) fn take_batch(
+        &self,
+        until: Option<Instant>,
+        fits: impl FnOnce(usize) -> Result<()>,
+    ) -> Result<Result<Waited>> {
         let mut state = self.lock();
         loop {
             if state.stopped {
-                return Ok(Waited::End);
+                return Ok(Ok(Waited::End));
             }
             if let Some(fatal) = state.fatal.take() {
                 return Err(fatal);
             }
             match state.queue.front() {
                 Some(front) if front.is_done() => break,
-                None if state.next.0 >= self.plan.epochs => return Ok(Waited::End),
+                None if state.next.0 >= self.plan.epochs => return Ok(Ok(Waited::End)),
                 _ => {}
             }
             state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
-                Some(Duration::ZERO) => return Ok(Waited::TimedOut),
+                Some(Duration::ZERO) => return Ok(Ok(Waited::TimedOut)),
                 Some(left) => self.ready.wait_timeout(state, left).unwrap_or_else(|e| e.into_inner()).0,
                 None => self.ready.wait(state).unwrap_or_else(|e| e.into_inner()),
             };
         }
-        let Some(front) = state.queue.pop_front() else { return Ok(Waited::End) };
+        if let Err(misfit) = state.queue.front().map_or(Ok(()), |front| fits(front.values())) {
+            return Ok(Err(misfit));
+        }
+        let Some(front) = state.queue.pop_front() else { return Ok(Ok(Waited::End)) };
         drop(state);
         self.work.notify_all();
         let batch = front.take_batch(&self.pool)?;
         self.skips.count(&batch)?;
-        Ok(Waited::Batch(batch))
+        Ok(Ok(Waited::Batch(batch)))
     }
 
     /// The next slot to fill; `None` when there will be none.

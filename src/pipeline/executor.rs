@@ -248,10 +248,10 @@ fn decode_expected(
 fn wrong_size(found: Shape, wanted: Shape) -> Error {
     Error::usage_hint(
         format!(
-            "the ops give {}x{} pixels (height x width), and a batch has {}x{}",
+            "the ops give an image of [{}, {}] (height, width), and the batch holds images of [{}, {}]",
             found.height, found.width, wanted.height, wanted.width
         ),
-        "begin the op list with resize, so that all samples have one size",
+        "begin the op list with resize, so that all images have one size",
     )
 }
 
@@ -344,6 +344,6 @@ mod tests {
         let format = Format { shape: Shape::new(9, 9, 3), dtype: Dtype::F32, layout: Layout::Nhwc };
         let slot = Slot::F32(&mut [0.0; 243]);
         let error = executor.run_into(&picture(), SampleKey::default(), format, slot, |_, _| {}).unwrap_err();
-        assert!(error.to_string().contains("20x16"), "{error}");
+        assert!(error.to_string().contains("[20, 16] (height, width)"), "{error}");
     }
 }

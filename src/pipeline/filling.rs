@@ -131,14 +131,14 @@ impl Filling {
     /// Each slot is asked for once: the loader deals every slot to one worker.
     pub(super) unsafe fn slot(&self, slot: usize) -> Slot<'_> {
         // SAFETY: what the caller promises.
-        unsafe { self.values(slot, 1) }
+        unsafe { self.pixels(slot, 1) }
     }
 
     /// The pixels of some slots.
     ///
     /// # Safety
     /// While they are used, nobody else uses these slots.
-    unsafe fn values(&self, slot: usize, count: usize) -> Slot<'_> {
+    unsafe fn pixels(&self, slot: usize, count: usize) -> Slot<'_> {
         assert!(slot + count <= self.slots);
         let len = self.shape.format.len();
         // SAFETY: the memory has room for `slots * len` values, is aligned for them, is neither moved nor referred to while
@@ -199,7 +199,7 @@ impl Filling {
             done.meta[slot].label = done.meta[nearest].label;
             // SAFETY: all slots are done, and their writes are ordered before this by the lock that the caller holds; the
             // two slots differ.
-            match unsafe { (self.values(nearest, 1), self.values(slot, 1)) } {
+            match unsafe { (self.pixels(nearest, 1), self.pixels(slot, 1)) } {
                 (Slot::F32(from), Slot::F32(to)) => to.copy_from_slice(from),
                 (Slot::U8(from), Slot::U8(to)) => to.copy_from_slice(from),
                 _ => {}
@@ -230,7 +230,7 @@ impl Filling {
                 let extras = (0..self.extras.len()).filter_map(|slot| self.extra(slot)).collect();
                 // SAFETY: all slots are done, and the lock has ordered their writes before this; nobody else touches the
                 // pixels before `left` is 0.
-                make(unsafe { self.values(0, self.slots) }, &meta, extras)
+                make(unsafe { self.pixels(0, self.slots) }, &meta, extras)
             }
         };
         let mut done = self.done();
@@ -239,6 +239,11 @@ impl Filling {
             Err(error) => done.error = Some((0, error)),
         }
         done.left = 0;
+    }
+
+    /// The number of pixel values of all slots.
+    pub(super) fn values(&self) -> usize {
+        self.slots * self.shape.format.len()
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -266,7 +271,7 @@ impl Filling {
             false => pool.give_back_extras(extras),
         }
         let format = self.shape.format;
-        let len = self.slots * format.len();
+        let len = self.values();
         let images = match format.dtype {
             _ if format.len() == 0 => Images::None,
             Dtype::F32 => Images::F32(AlignedVec::new(memory, len)),

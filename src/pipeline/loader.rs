@@ -9,32 +9,21 @@ use super::batch::Batch;
 use super::buffer::Element;
 use super::cache::Cache;
 use super::counters::{Counters, Times};
-use super::course::Course;
-use super::engine::{Engine, Making, Worker};
+use super::engine::{Engine, Worker};
 use super::executor::Executor;
-use super::feed::{Plan, Tail};
-use super::mixer::Mixer;
 use super::output::{Format, Output};
 use super::samples::Samples;
-use super::scan::{Wanted, scan};
+use super::setup::{begin, course, look, making, plan};
 use super::skip::{Skipped, Skips};
-use super::spec::{BatchSpec, Mode, Pipeline, Shuffle};
+use super::spec::{Mode, Pipeline};
 use super::state::{LoaderState, dataset_hash, pipeline_hash, view_text};
-use super::view::{Part, Records, Select, View};
+use super::view::Select;
 use crate::dataset::ShardSet;
 use crate::error::{Error, Result};
-use crate::example::ExampleParser;
 use crate::image::Shape;
 use crate::job::thread_count;
 use crate::record::Io;
-
-/// More processes than this are a mistake, and would overflow positions.
-const MAX_WORLD: u64 = 1 << 24;
-/// Bytes that a run of the global shuffle holds about.
-const RUN_BYTES: u64 = 4 << 20;
-
-/// What to do about compressed shards.
-const UNCOMPRESSED: &str = "write the set uncompressed: `tfr reshard PATH -o OUT --compression none`";
+use crate::sys::user_cache_dir;
 
 /// What happens to a record that is damaged, or whose image cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,7 +55,7 @@ pub struct LoaderOptions {
     pub world: u64,
     /// Worker threads; 0 is as many as the machine runs at once. Default: 0. The batches do not depend on it.
     pub threads: usize,
-    /// Finished batches that wait for the consumer at most. Default: 2.
+    /// Finished batches that wait for the consumer at most, up to 4,096. Default: 2.
     pub prefetch: usize,
     /// How shards are brought into memory. Default: mapped on local disks.
     pub io: Io,
@@ -74,6 +63,10 @@ pub struct LoaderOptions {
     pub select: Select,
     /// What happens to bad records. Default: they end the stream.
     pub on_error: OnError,
+    /// The folder in which the results of filters are kept for later runs, at most 256 MiB of them, each for 30 days after its
+    /// last use; never an error where it cannot be written. Default: `tfrkit/views` in the user's cache folder
+    /// (`XDG_CACHE_HOME`, or else `~/.cache`; `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows). `None`: nowhere.
+    pub views: Option<PathBuf>,
     /// Where to go on: what [`Loader::state`] gave. Default: at the beginning.
     pub resume: Option<LoaderState>,
 }
@@ -92,6 +85,7 @@ impl Default for LoaderOptions {
             io: Io::Auto,
             select: Select::default(),
             on_error: OnError::Fail,
+            views: user_cache_dir().map(|dir| dir.join("tfrkit").join("views")),
             resume: None,
         }
     }
@@ -170,8 +164,9 @@ impl Loader {
         let mut making = making(pipeline, options.mode)?;
         let shards: Vec<PathBuf> = sets.iter().flat_map(|(set, _)| set.shards.iter().cloned()).collect();
         let samples = Samples::open(&shards, options.io, workers)?;
+        look(&mut making, pipeline, options.mode, &samples)?;
         making.cache = Cache::open(pipeline, options.mode, &shards, samples.len(), options.io)?;
-        let course = course(sets, pipeline, &options, &samples, workers)?;
+        let (course, unread) = course(sets, pipeline, &options, &samples, workers)?;
         let plan = plan(sets, pipeline, &options, course.len())?;
         let (hash, view) = (pipeline_hash(pipeline, options.mode), view_text(&options.select, sets));
         let mut state = LoaderState::new(&plan, hash, view);
@@ -188,7 +183,7 @@ impl Loader {
         let begin = (state.epoch, state.step);
         let in_flight = options.prefetch.saturating_add(1);
         let has_images = making.output == Output::Images;
-        let skips = Skips::new(options.on_error, &state.skipped);
+        let skips = Skips::new(options.on_error, &state.skipped, unread)?;
         let engine = Arc::new(Engine::new(samples, course, making, plan, begin, in_flight, skips));
         let mut loader = Loader { engine, threads: Vec::new(), workers, state, shards, failed: false };
         if !is_random {
@@ -267,7 +262,8 @@ impl Loader {
     /// Labels and whatever else it has are in the batch that is given back; `None` at the end.
     ///
     /// # Errors
-    /// As the iterator gives them; a usage error for values of another type than the pipeline's dtype, or too little room.
+    /// As the iterator gives them; a usage error for values of another type than the pipeline's dtype, or too little room:
+    /// then the same batch comes next.
     ///
     /// ```no_run
     /// # use tfrkit::{dataset::resolve, pipeline::{Loader, LoaderOptions, Pipeline}};
@@ -280,13 +276,25 @@ impl Loader {
     /// # Ok::<(), tfrkit::Error>(())
     /// ```
     pub fn fill<T: Element>(&mut self, images: &mut [T]) -> Result<Option<Batch>> {
-        let Waited::Batch(batch) = self.wait(None)? else { return Ok(None) };
-        let pixels = T::of(batch.pixels()).ok_or_else(|| Error::usage("the pipeline's dtype is the other one"))?;
+        let Format { shape, dtype, .. } = self.engine.format();
+        if dtype != T::DTYPE && shape != Shape::default() {
+            return Err(Error::usage_hint(
+                format!("memory for {} values, and the batches hold {}", T::DTYPE.name(), dtype.name()),
+                "give memory of that type, or set dtype under [batch]",
+            ));
+        }
         let room = images.len();
-        let Some(to) = images.get_mut(..pixels.len()) else {
-            return Err(Error::usage(format!("room for {room} values, and the batch has {}", pixels.len())));
+        let fits = |values| match values <= room {
+            true => Ok(()),
+            false => Err(Error::usage_hint(
+                format!("memory for {room} values, and the batch has {values}"),
+                "give more, or make the batches smaller; the batch comes next",
+            )),
         };
-        to.copy_from_slice(pixels);
+        let Waited::Batch(batch) = self.wait(None, fits)? else { return Ok(None) };
+        if let (Some(pixels), Some(to)) = (T::of(batch.pixels()), images.get_mut(..batch.pixels().len())) {
+            to.copy_from_slice(pixels);
+        }
         Ok(Some(batch))
     }
 
@@ -295,27 +303,28 @@ impl Loader {
     /// # Errors
     /// As the iterator gives them; the stream has ended then.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Waited> {
-        self.wait(Some(timeout))
+        self.wait(Some(timeout), |_| Ok(()))
     }
 
-    fn wait(&mut self, timeout: Option<Duration>) -> Result<Waited> {
+    /// Waits for the next batch, which stays where `fits` is not satisfied with its number of values.
+    fn wait(&mut self, timeout: Option<Duration>, fits: impl FnOnce(usize) -> Result<()>) -> Result<Waited> {
         if self.failed {
             return Ok(Waited::End);
         }
         let start = Instant::now();
-        let waited = self.engine.take_batch(timeout.and_then(|timeout| start.checked_add(timeout)));
+        let waited = self.engine.take_batch(timeout.and_then(|timeout| start.checked_add(timeout)), fits);
         self.engine.add_consumer_wait(start.elapsed());
         match &waited {
             Err(_) => {
                 self.failed = true;
                 self.engine.stop();
             }
-            Ok(Waited::Batch(batch)) => {
+            Ok(Ok(Waited::Batch(batch))) => {
                 (self.state.epoch, self.state.step) = self.engine.plan().after(batch.epoch(), batch.step());
             }
             Ok(_) => {}
         }
-        waited
+        waited?
     }
 
     fn spawn(&mut self, name: String, f: impl FnOnce() + Send + 'static) -> Result<()> {
@@ -325,151 +334,11 @@ impl Loader {
     }
 }
 
-/// The epoch and step that a state stands at, of a rank with so many steps in an epoch.
-fn begin(state: &LoaderState, steps: u64) -> Result<(u64, u64)> {
-    match state.step {
-        step if step < steps || step == 0 => Ok((state.epoch, step)),
-        // The state of a rank that has a batch more.
-        step if step == steps => Ok((state.epoch.saturating_add(1), 0)),
-        step => Err(Error::usage_hint(
-            format!("the state stands at step {step} of an epoch of {steps} steps"),
-            "begin anew: no run has saved such a state",
-        )),
-    }
-}
-
-/// What the pipeline makes of samples.
-fn making(pipeline: &Pipeline, mode: Mode) -> Result<Making> {
-    let BatchSpec { output, dtype, layout, .. } = pipeline.batch;
-    let parser = (!pipeline.columns.is_empty()).then(|| ExampleParser::new(pipeline.columns.clone())).transpose()?;
-    let (mut shape, mut mixer) = (Shape::new(0, 0, 0), None);
-    match output {
-        Output::Images => {
-            shape = pipeline.batch_shape(mode)?;
-            mixer = Mixer::new(pipeline, mode)?;
-        }
-        Output::Columns if parser.is_none() => {
-            let hint = "name the features: [[column]] with name, kind and layout";
-            return Err(Error::usage_hint("batches of columns, and the pipeline has no columns", hint));
-        }
-        Output::Columns | Output::Records => {}
-    }
-    if pipeline.cache.is_some() && output != Output::Images {
-        return Err(Error::usage_hint("a cache of images, and batches that hold none", "leave [cache] out"));
-    }
-    let format = Format { shape, dtype, layout };
-    Ok(Making { output, format, features: pipeline.features.clone(), parser, mixer, cache: None })
-}
-
-/// Which samples come in which order.
-fn course(
-    sets: &[(ShardSet, f64)],
-    pipeline: &Pipeline,
-    options: &LoaderOptions,
-    samples: &Samples,
-    threads: usize,
-) -> Result<Course> {
-    let shuffle = shuffle(pipeline, options, samples)?;
-    let Select { filter, skip, take, repeat, balance } = &options.select;
-    if (*balance || sets.len() > 1) && !samples.is_random() {
-        return Err(Error::usage_hint(
-            "compressed shards cannot be balanced or mixed: their records are read one after the other",
-            UNCOMPRESSED,
-        ));
-    }
-    let label = balance.then_some(&pipeline.features);
-    let found = match (filter, label) {
-        (None, None) => Vec::new(),
-        _ => scan(samples, &Wanted { filter: filter.as_ref(), label }, threads)?,
-    };
-    let mut first = 0;
-    let views = sets.iter().map(|(set, _)| {
-        let shards = first..first + set.shards.len();
-        first = shards.end;
-        let view = match filter {
-            Some(_) => {
-                let table = |shard: usize| Part { shard, records: Records::Table(found[shard].records.clone()) };
-                View::new(shards.map(table).collect())
-            }
-            None => View::all(&samples.counts()[shards.clone()], shards.start),
-        };
-        view.cut(*skip, *take).repeated(*repeat)
-    });
-    let views = views.collect::<Result<Vec<View>>>()?;
-    if views.iter().any(|view| view.len() == 0) {
-        let hint = "the filter, or what is skipped, leaves nothing";
-        return Err(Error::usage_hint("there is no sample to stream", hint));
-    }
-    match (&views[..], balance) {
-        ([view], true) => {
-            let classes: Vec<View> = view.by_label(|shard, record| found[shard].label(record))?.into_values().collect();
-            let weights = vec![1.0; classes.len()];
-            Course::dealt(classes, &weights, shuffle, options.seed)
-        }
-        (_, true) => Err(Error::usage_hint("several sets are mixed by weight and not balanced too", "choose one")),
-        ([_], false) => {
-            let view = views.into_iter().next().unwrap_or_else(|| View::new(Vec::new()));
-            Ok(Course::once(view, shuffle, options.seed, *repeat > 1))
-        }
-        _ => {
-            let weights: Vec<f64> = sets.iter().map(|(_, weight)| *weight).collect();
-            Course::dealt(views, &weights, shuffle, options.seed)
-        }
-    }
-}
-
-/// The order within an epoch.
-fn shuffle(pipeline: &Pipeline, options: &LoaderOptions, samples: &Samples) -> Result<Shuffle> {
-    Ok(match (options.mode, pipeline.shuffle) {
-        (Mode::Eval, _) => Shuffle::None,
-        (Mode::Train, Shuffle::Global { .. }) if !samples.is_random() => {
-            return Err(Error::usage_hint(
-                "compressed shards cannot be shuffled globally: their records are read one after the other",
-                format!("shuffle by mode = \"buffer\", or {UNCOMPRESSED}"),
-            ));
-        }
-        (Mode::Train, Shuffle::Global { run: 0 }) => {
-            Shuffle::Global { run: (RUN_BYTES / samples.mean_bytes().max(1)).max(1) }
-        }
-        (Mode::Train, shuffle) => shuffle,
-    })
-}
-
-/// What the options come to for so many samples.
-fn plan(sets: &[(ShardSet, f64)], pipeline: &Pipeline, options: &LoaderOptions, samples: u64) -> Result<Plan> {
-    if options.rank >= options.world || options.world > MAX_WORLD {
-        return Err(Error::usage(format!("rank {} of {}: ranks count from 0", options.rank, options.world)));
-    }
-    let batch = options.batch.unwrap_or(pipeline.batch.size);
-    if !(1..=65_536).contains(&batch) {
-        return Err(Error::usage(format!("a batch of {batch} samples: from 1 to 65536 is possible")));
-    }
-    let plan = Plan {
-        seed: options.seed,
-        batch: batch as u64,
-        rank: options.rank,
-        world: options.world,
-        tail: pipeline.tail(options.mode),
-        samples,
-        epochs: if options.epochs == 0 { u64::MAX } else { options.epochs },
-    };
-    if plan.samples == 0 || (plan.tail == Tail::Drop && plan.steps() == 0) {
-        let of = if plan.world > 1 { format!(" on each of {} ranks", plan.world) } else { String::new() };
-        let names: Vec<&str> = sets.iter().map(|(set, _)| set.name.as_str()).collect();
-        return Err(Error::usage_hint(
-            format!("the set '{}' has {samples} samples, too few for a batch of {batch}{of}", names.join("', '")),
-            "make the batch smaller (--batch), or keep the tail: [batch] tail = \"uneven\"",
-        ));
-    }
-    // A rank without a sample in an epoch has none in any.
-    Ok(Plan { epochs: if plan.steps() == 0 { 0 } else { plan.epochs }, ..plan })
-}
-
 impl Iterator for Loader {
     type Item = Result<Batch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.wait(None) {
+        match self.wait(None, |_| Ok(())) {
             Ok(Waited::Batch(batch)) => Some(Ok(batch)),
             Ok(_) => None,
             Err(e) => Some(Err(e)),

@@ -43,6 +43,16 @@ pub enum Pixels<'a> {
     U8(&'a [u8]),
 }
 
+impl Pixels<'_> {
+    /// How many values there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Pixels::F32(values) => values.len(),
+            Pixels::U8(values) => values.len(),
+        }
+    }
+}
+
 /// How a sample's pixels stand in their batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Format {
@@ -58,6 +68,14 @@ pub(super) enum Slot<'a> {
 }
 
 impl Dtype {
+    /// Its name in a spec.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "f32",
+            Dtype::U8 => "u8",
+        }
+    }
+
     /// Bytes of a value.
     pub(super) fn size(self) -> usize {
         match self {

@@ -157,20 +157,29 @@ impl Samples {
         result
     }
 
-    /// Gives every record of a shard to `f`, with its number. An error is about the record it comes of.
-    pub(super) fn read_shard(&self, shard: usize, mut f: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
-        let located = |e: Error, record, offset| e.at_record(record, offset).at_path(self.shard_path(shard));
-        if let Access::Random { .. } = self.shards[shard].access {
+    /// Gives every record of a shard to `f`, with its number. What is wrong with a record goes to `bad`, which may end it all;
+    /// damaged frames of a compressed shard end it anyway.
+    pub(super) fn read_shard(
+        &self,
+        shard: usize,
+        mut f: impl FnMut(u64, &[u8]) -> Result<()>,
+        mut bad: impl FnMut(u64, Error) -> Result<()>,
+    ) -> Result<()> {
+        let mut found = |result: Result<()>, record, offset| {
+            let located = |e: Error| e.at_record(record, offset).at_path(self.shard_path(shard));
+            result.or_else(|e| bad(record, located(e)))
+        };
+        if let Access::Random { offsets, .. } = &self.shards[shard].access {
             let mut buffer = Vec::new();
             for record in 0..self.counts[shard] {
-                let (payload, offset) = self.get(Place { shard, record }, &mut buffer)?;
-                f(record, payload).map_err(|e| located(e, record, offset))?;
+                let payload = self.get(Place { shard, record }, &mut buffer);
+                found(payload.and_then(|(payload, _)| f(record, payload)), record, offsets[record as usize])?;
             }
             return Ok(());
         }
         let mut source = RecordSource::open(self.shard_path(shard), self.io, ReadOptions::default())?;
         while let Some(record) = source.next_record()? {
-            f(record.index, record.payload).map_err(|e| located(e, record.index, record.offset))?;
+            found(f(record.index, record.payload), record.index, record.offset)?;
         }
         Ok(())
     }

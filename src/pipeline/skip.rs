@@ -28,6 +28,16 @@ impl Skipped {
     }
 }
 
+impl OnError {
+    /// Gives the error of a record back that may be left out; fails with any other.
+    pub(super) fn pardon(self, error: Error) -> Result<Error> {
+        match self {
+            OnError::Skip(_) if error.class() == ErrorClass::Data => Ok(error),
+            _ => Err(error),
+        }
+    }
+}
+
 /// Bad records by their ordinals. One counts once, however many epochs meet it.
 pub(super) struct Skips {
     on_error: OnError,
@@ -43,10 +53,16 @@ struct Known {
 }
 
 impl Skips {
-    /// `earlier` are the records that the run which is resumed has left out.
-    pub(super) fn new(on_error: OnError, earlier: &[u64]) -> Self {
+    /// `earlier` are the records that the run which is resumed has left out, `unread` those that could not be looked at to see
+    /// whether they are to be streamed.
+    ///
+    /// # Errors
+    /// The first of more bad records than are allowed.
+    pub(super) fn new(on_error: OnError, earlier: &[u64], unread: Vec<Skipped>) -> Result<Self> {
         let given = earlier.iter().map(|ordinal| (*ordinal, None)).collect();
-        Skips { on_error, known: Mutex::new(Known { met: BTreeMap::new(), given }) }
+        let skips = Skips { on_error, known: Mutex::new(Known { met: BTreeMap::new(), given }) };
+        unread.into_iter().try_for_each(|skipped| skips.add(&mut skips.known(), skipped))?;
+        Ok(skips)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -65,9 +81,7 @@ impl Skips {
 
     /// Leaves a bad record out, if that is wanted, and gives its error back then.
     pub(super) fn meet(&self, error: Error, skipped: impl FnOnce(Error) -> Skipped) -> Result<Error> {
-        if self.on_error == OnError::Fail || error.class() != ErrorClass::Data {
-            return Err(error);
-        }
+        let error = self.on_error.pardon(error)?;
         let skipped = skipped(error.clone());
         self.known().met.insert(skipped.ordinal, skipped);
         Ok(error)
@@ -75,20 +89,29 @@ impl Skips {
 
     /// Counts what was left out of a batch that is about to be given; an error where that is more than is allowed.
     pub(super) fn count(&self, batch: &Batch) -> Result<()> {
-        let OnError::Skip(budget) = self.on_error else { return Ok(()) };
+        if self.on_error == OnError::Fail {
+            return Ok(());
+        }
         let mut known = self.known();
         for (ordinal, _) in batch.ordinals().iter().zip(batch.valid()).filter(|(_, valid)| !**valid) {
             let before = known.given.get(ordinal);
             let Some(skipped) = known.met.get(ordinal).filter(|_| !matches!(before, Some(Some(_)))).cloned() else {
                 continue;
             };
-            if before.is_none() && known.given.len() as u64 >= budget {
-                log::error!("{} records were skipped, as many as are allowed; this is the next", known.given.len());
-                return Err(skipped.error);
-            }
-            log::warn!("skipped: {}", skipped.error);
-            known.given.insert(*ordinal, Some(skipped));
+            self.add(&mut known, skipped)?;
         }
+        Ok(())
+    }
+
+    /// Lists a record that is left out; an error where it is one too many.
+    fn add(&self, known: &mut Known, skipped: Skipped) -> Result<()> {
+        let budget = if let OnError::Skip(budget) = self.on_error { budget } else { 0 };
+        if !known.given.contains_key(&skipped.ordinal) && known.given.len() as u64 >= budget {
+            log::error!("{} records were skipped, as many as are allowed; this is the next", known.given.len());
+            return Err(skipped.error);
+        }
+        log::warn!("skipped: {}", skipped.error);
+        known.given.insert(skipped.ordinal, Some(skipped));
         Ok(())
     }
 }

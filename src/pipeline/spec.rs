@@ -292,7 +292,7 @@ impl Pipeline {
         Ok(self.flow(mode)?.classes)
     }
 
-    /// Height, width and channels of a sample in its batch.
+    /// Height, width and channels of a sample in its batch; height and width are 0 where they are those of the images.
     pub(super) fn batch_shape(&self, mode: Mode) -> Result<Shape> {
         let flow = self.flow(mode)?;
         if let (Dtype::U8, Some(op)) = (self.batch.dtype, flow.not_levels()) {
@@ -301,12 +301,7 @@ impl Pipeline {
                 "leave the op out, or say dtype = \"f32\" under [batch]",
             ));
         }
-        let (height, width) = flow.size.ok_or_else(|| {
-            Error::usage_hint(
-                "the op list gives images of different sizes, which make no batch",
-                "begin the list with resize",
-            )
-        })?;
+        let (height, width) = flow.size.unwrap_or_default();
         Ok(Shape::new(height, width, flow.channels))
     }
 

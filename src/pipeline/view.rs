@@ -20,8 +20,8 @@ use crate::example::Filter;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Select {
-    /// Only records that fulfil this. They are looked for once, when the loader is opened; which they are is kept in a hidden
-    /// file beside each shard, where its folder can be written. Default: all.
+    /// Only records that fulfil this. They are looked for once, when the loader is opened; which they are is kept in the folder
+    /// of [`LoaderOptions::views`](super::LoaderOptions::views). Default: all.
     pub filter: Option<Filter>,
     /// Samples left out at the beginning of what the filter leaves, as they are stored. Default: 0.
     pub skip: u64,

@@ -10,7 +10,10 @@ use tfrkit::image::{ImageBuf, Shape, encode_jpeg};
 
 /// The command under test.
 pub fn tfr() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_tfr"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tfr"));
+    // Nothing of a test stays in the cache folder of whoever runs it.
+    command.env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"));
+    command
 }
 
 /// Runs the command with `--json`; exit code and the object printed.

@@ -50,7 +50,7 @@ pub fn set(dir: &Path, compression: &str) -> ShardSet {
 }
 
 pub fn options(mode: Mode, threads: usize) -> LoaderOptions {
-    LoaderOptions { mode, threads, ..Default::default() }
+    LoaderOptions { mode, threads, views: None, ..Default::default() }
 }
 
 pub fn batches(set: &ShardSet, spec: &str, options: LoaderOptions) -> Vec<Batch> {
