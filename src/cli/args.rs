@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use tfrkit::convert::parse_size;
 use tfrkit::dataset::{Existing, ShardCount, ShardSet, parse_split};
 use tfrkit::example::Filter;
+use tfrkit::image::Limits;
 use tfrkit::pipeline::{Mode, Pipeline, Select};
 use tfrkit::record::Io;
 use tfrkit::{Job, Result};
@@ -231,6 +232,32 @@ impl ExistingArgs {
     }
 }
 
+/// What an image may take, said of its header before memory is made for it.
+#[derive(Args)]
+pub(super) struct LimitArgs {
+    /// Refuse images of more than N pixels [default: 178956970]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_pixels: Option<u64>,
+    /// Refuse images that take more than SIZE decoded, or between the scans of a progressive JPEG [default: 4 bytes a pixel of
+    /// --max-pixels]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_image_bytes: Option<u64>,
+}
+
+impl LimitArgs {
+    /// The limits with those that were given.
+    pub(super) fn of(&self, limits: Limits) -> Limits {
+        let max_pixels = self.max_pixels.unwrap_or(limits.max_pixels);
+        let for_pixels = self.max_pixels.map(|pixels| pixels.saturating_mul(4));
+        let max_bytes = self.max_image_bytes.or(for_pixels).unwrap_or(limits.max_bytes);
+        Limits { max_pixels, max_bytes, ..limits }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.of(Limits::default())
+    }
+}
+
 /// Where the pipeline comes from.
 #[derive(Args)]
 pub(super) struct PipelineArgs {
@@ -240,14 +267,18 @@ pub(super) struct PipelineArgs {
     /// A pipeline that comes with tfr
     #[arg(long, value_name = "NAME", default_value = "basic")]
     preset: String,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 impl PipelineArgs {
     pub(super) fn read(&self) -> Result<Pipeline> {
-        match &self.pipeline {
+        let mut pipeline = match &self.pipeline {
             Some(path) => Pipeline::read(path),
             None => Pipeline::preset(&self.preset),
-        }
+        }?;
+        pipeline.decode.limits = self.limits.of(pipeline.decode.limits);
+        Ok(pipeline)
     }
 }
 

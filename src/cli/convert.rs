@@ -10,7 +10,7 @@ use tfrkit::convert::{
 use tfrkit::record::Compression;
 use tfrkit::{Error, ErrorKind, Job};
 
-use super::args::{ExistingArgs, ShardArgs, Split, SplitParser};
+use super::args::{ExistingArgs, LimitArgs, ShardArgs, Split, SplitParser};
 use super::output::{Output, count, human_bytes, one_line, shown};
 use super::progress::with_bar;
 use super::{BAD_DATA, Done, GOOD, interrupt};
@@ -110,6 +110,8 @@ pub(super) struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
     existing: ExistingArgs,
 }
 
@@ -203,6 +205,7 @@ impl Args {
             resize_shorter: self.resize_shorter.map(|px| px as usize),
             quality: self.quality.unwrap_or(defaults.quality),
             reencode: if self.reencode.is_some() { Reencode::Png } else { Reencode::No },
+            limits: self.limits.limits(),
             existing: self.existing.existing(),
             ..defaults
         })

@@ -125,6 +125,11 @@ pub(crate) fn main() -> ExitCode {
 /// What to do next. An error out of the library does not know which verb met it.
 fn hint(command: &Command, e: &Error) -> Option<String> {
     match (command, e.kind()) {
+        (_, ErrorKind::Image(ImageError::TooLarge { unit, .. })) => Some(match *unit {
+            "pixels" => "`--max-pixels` allows more".to_owned(),
+            "pixels a side" => "`max_side` under [decode] in pipeline.toml allows longer ones".to_owned(),
+            _ => "`--max-image-bytes` allows more".to_owned(),
+        }),
         (Command::Apply(_), ErrorKind::Image(reason)) if !matches!(reason, ImageError::Parameter { .. }) => {
             Some("`tfr apply` takes JPEG and PNG files that are whole".to_owned())
         }

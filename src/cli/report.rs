@@ -7,7 +7,7 @@ use serde_json::json;
 use tfrkit::inspect::{ReportOptions, report};
 use tfrkit::{Error, ErrorKind, Job};
 
-use super::args::{FeatureArgs, is_stdin};
+use super::args::{FeatureArgs, LimitArgs, is_stdin};
 use super::out::{ForceArg, OutFile, kind_of};
 use super::output::{Output, count, human_bytes, shown};
 use super::progress::with_bar;
@@ -41,6 +41,8 @@ pub(super) struct Args {
     /// The page's title; the name of the shards' folder, or of the only shard, unless given
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
@@ -56,6 +58,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         image: args.features.image.clone(),
         label: args.features.label.clone(),
         title: args.title.clone(),
+        limits: args.limits.limits(),
     };
     let sets = output.resolve(&args.paths)?;
     sets.problems.iter().for_each(|problem| output.problem(problem));

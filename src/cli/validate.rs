@@ -7,7 +7,7 @@ use tfrkit::Job;
 use tfrkit::example::Schema;
 use tfrkit::inspect::{Report, ValidateOptions, validate, validate_stream};
 
-use super::args::{FeatureArgs, is_stdin};
+use super::args::{FeatureArgs, LimitArgs, is_stdin};
 use super::output::{Output, count, human_bytes};
 use super::progress::with_bar;
 use super::{BAD_DATA, Done, GOOD, interrupt};
@@ -32,6 +32,8 @@ pub(super) struct Args {
     /// Hold every record against a schema, as `tfr schema` writes it, or TFDV's schema.pbtxt
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
@@ -44,6 +46,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         image: args.features.image.clone(),
         label: args.features.label.clone(),
         schema,
+        limits: args.limits.limits(),
     };
     let report = with_bar(output, "validating", job, |job| match is_stdin(&args.paths) {
         true => validate_stream(Box::new(io::stdin()), &options, job),

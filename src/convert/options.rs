@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::dataset::{Existing, ShardCount};
+use crate::image::Limits;
 use crate::record::Compression;
 
 /// What a source is, and how it is read.
@@ -184,6 +185,8 @@ pub struct ConvertOptions {
     pub quality: u8,
     /// Whether other image types are stored as PNG.
     pub reencode: Reencode,
+    /// What an image may have and take: larger ones are bad files. Holds for their structure (`verify`) and their pixels.
+    pub limits: Limits,
     /// What to do about a set that is there already.
     pub existing: Existing,
 }
@@ -212,6 +215,7 @@ impl ConvertOptions {
             resize_shorter: None,
             quality: 90,
             reencode: Reencode::default(),
+            limits: Limits::default(),
             existing: Existing::default(),
         }
     }

@@ -11,9 +11,7 @@ use super::source::{Objects, SourceFile};
 use crate::dataset::BOX_FEATURES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::example::{ExampleBuilder, hex};
-use crate::image::{
-    self, Channels, DecodeOptions, Decoder, Format, ImageBuf, ImageError, Limits, Orientation, Pixels, Probe,
-};
+use crate::image::{self, Channels, DecodeOptions, Decoder, Format, ImageBuf, ImageError, Orientation, Pixels, Probe};
 use crate::record::{frame::MAX_RECORD_LEN, read_full};
 
 /// How much of a file is read before its type is told.
@@ -40,7 +38,8 @@ pub(super) struct Preparer<'a> {
 impl<'a> Preparer<'a> {
     pub(super) fn new(options: &'a ConvertOptions, root: &'a Path, classes: &'a [String]) -> Result<Self> {
         // Pixels are decoded to be checked, which is the same for all orientations, or to be encoded anew.
-        let upright = DecodeOptions { orientation: Orientation::Apply, ..DecodeOptions::default() };
+        let limits = options.limits;
+        let upright = DecodeOptions { orientation: Orientation::Apply, limits, ..DecodeOptions::default() };
         let decoder = Decoder::new(upright)?;
         let gray = Decoder::new(DecodeOptions { channels: Channels::Gray, ..upright })?;
         Ok(Preparer { options, root, classes, decoder, gray, pixels: ImageBuf::empty() })
@@ -122,7 +121,7 @@ impl<'a> Preparer<'a> {
         // The orientation of a PNG may come behind its header.
         let at_first = self.options.verify == Verify::None && self.options.exif == Exif::Keep && is_stored(format);
         if !at_first {
-            return Ok(image::probe_header(bytes, &Limits::default())?);
+            return Ok(image::probe_header(bytes, &self.options.limits)?);
         }
         let no_size = || ImageError::Corrupt { format, detail: "no header with the image's size".into(), offset: None };
         Ok(image::probe_magic(bytes)?.1.ok_or_else(no_size)?)
@@ -161,7 +160,7 @@ impl<'a> Preparer<'a> {
             // Gray stays gray.
             Format::Jpeg if probe.channels == 1 => Pixels::U8(self.gray.decode(&bytes)?),
             Format::Jpeg => Pixels::U8(self.decoder.decode(&bytes)?),
-            _ => image::decode_upright(&bytes, &Limits::default())?,
+            _ => image::decode_upright(&bytes, &self.options.limits)?,
         };
         if let Some(side) = side {
             pixels = pixels.resize_shorter_side(side)?;
@@ -170,7 +169,7 @@ impl<'a> Preparer<'a> {
             Pixels::U8(pixels) if probe.format == Format::Jpeg => image::encode_jpeg(&pixels, self.options.quality)?,
             pixels => pixels.encode_png()?,
         };
-        let probe = image::probe_header(&bytes, &Limits::default())?;
+        let probe = image::probe_header(&bytes, &self.options.limits)?;
         Ok((bytes, probe, turned))
     }
 }

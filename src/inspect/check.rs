@@ -190,7 +190,7 @@ mod tests {
         let profile = Profile::of_payloads(&[]);
         let scope =
             Scope { shard: 0, path: Path::new("a"), profile, labels: None, hashing: Hashing::Off, schema: None };
-        let mut images = ImageChecker::new(Depth::Pixels).unwrap();
+        let mut images = ImageChecker::new(Depth::Pixels, crate::image::Limits::default()).unwrap();
         let mut check = RecordCheck::new(scope, Some(&mut images), None);
         check.guarded(7, 99, |_| panic!("index out of bounds"));
         check.record(8, 120, b"");

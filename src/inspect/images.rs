@@ -6,7 +6,7 @@ use super::finding::{Finding, FindingKind};
 use crate::dataset::BOX_FEATURES;
 use crate::error::Result;
 use crate::example::{ExampleView, FeatureView};
-use crate::image::{Colorspace, DecodeOptions, Decoder, ImageBuf, ImageError, Probe, probe_header};
+use crate::image::{Colorspace, DecodeOptions, Decoder, ImageBuf, ImageError, Limits, Probe, probe_header};
 
 /// How far into images the checks go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +25,14 @@ pub(super) struct ImageChecker {
 }
 
 impl ImageChecker {
-    pub(super) fn new(depth: Depth) -> Result<Self> {
-        Ok(ImageChecker { depth, decoder: Decoder::new(DecodeOptions::default())?, pixels: ImageBuf::empty() })
+    pub(super) fn new(depth: Depth, limits: Limits) -> Result<Self> {
+        let options = DecodeOptions { limits, ..DecodeOptions::default() };
+        Ok(ImageChecker { depth, decoder: Decoder::new(options)?, pixels: ImageBuf::empty() })
     }
 
     /// Gives up what it keeps between images.
     pub(super) fn forget(&mut self) {
-        if let Ok(anew) = Self::new(self.depth) {
+        if let Ok(anew) = Self::new(self.depth, self.decoder.options().limits) {
             *self = anew;
         }
     }
@@ -190,7 +191,7 @@ mod tests {
 
     fn findings(payload: &[u8]) -> Vec<String> {
         let mut all = Vec::new();
-        let mut checker = ImageChecker::new(Depth::Pixels).unwrap();
+        let mut checker = ImageChecker::new(Depth::Pixels, Limits::default()).unwrap();
         checker.check(payload, KEYS, Some(&(1..3)), |f| all.push(f.to_string())).unwrap();
         all
     }
@@ -239,7 +240,7 @@ mod tests {
         let of = |bytes: &[u8]| {
             let payload = ExampleBuilder::new().bytes("image/encoded", bytes).int64("image/height", 5).encode();
             let mut all = Vec::new();
-            let mut checker = ImageChecker::new(Depth::Headers).unwrap();
+            let mut checker = ImageChecker::new(Depth::Headers, Limits::default()).unwrap();
             checker.check(&payload, KEYS, None, |f| all.push(f.to_string())).unwrap();
             all
         };

@@ -22,6 +22,7 @@ use super::work::{STREAM_NAME, Tracked, Work, lock};
 use crate::dataset::ResolvedSets;
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::example::Schema;
+use crate::image::Limits;
 use crate::job::Job;
 use crate::record::{Compression, FrameError, OnCorrupt, ReadOptions, Record, frame};
 
@@ -47,6 +48,8 @@ pub struct ValidateOptions {
     pub label: Option<String>,
     /// Hold every record against this schema. Features that it does not name are a warning, one each. Default: none.
     pub schema: Option<Schema>,
+    /// What an image may have and take: larger ones are errors, and are not decoded.
+    pub limits: Limits,
 }
 
 /// The outcome of a validation. Serialised, it is the JSON of `tfr validate --json`.
@@ -162,7 +165,7 @@ pub fn validate_stream(input: Box<dyn Read + Send>, options: &ValidateOptions, j
     let work = Work::new(job, []);
     let run = Run::new(&work, options, None, vec![STREAM_NAME.into()], vec![0], vec![OnceLock::new()], &[STREAM_NAME]);
     let source = Tracked::stream(input, Path::new(STREAM_NAME), reading())?;
-    let mut images = run.images.map(ImageChecker::new).transpose()?;
+    let mut images = run.checker()?;
     let bytes = run.stream(0, source, images.as_mut(), None)?;
     Ok(run.finish(begin, bytes).report)
 }
@@ -180,6 +183,7 @@ struct Run<'a> {
     work: &'a Work<'a>,
     /// How far images are checked; `None` where they are not.
     images: Option<Depth>,
+    limits: Limits,
     wanted: Option<Wanted>,
     hashing: Hashing,
     schema: Option<&'a Schema>,
@@ -246,6 +250,7 @@ impl<'a> Run<'a> {
         let split_of = names.iter().map(|name| names.iter().position(|n| n == name).unwrap_or_default()).collect();
         Run {
             work,
+            limits: options.limits,
             images: match options.decode {
                 true => Some(Depth::Pixels),
                 false => wanted.map(|_| Depth::Headers),
@@ -301,6 +306,11 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// A checker of images, where they are checked.
+    fn checker(&self) -> Result<Option<ImageChecker>> {
+        self.images.map(|depth| ImageChecker::new(depth, self.limits)).transpose()
+    }
+
     fn item(
         &self,
         shard: usize,
@@ -309,7 +319,7 @@ impl<'a> Run<'a> {
         chunk: Option<Chunk>,
     ) -> Result<()> {
         if images.is_none() {
-            *images = self.images.map(ImageChecker::new).transpose()?;
+            *images = self.checker()?;
         }
         let labels = self.images.and_then(|_| sidecars.labels(&self.shards[shard]));
         match chunk {

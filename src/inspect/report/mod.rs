@@ -21,6 +21,7 @@ use super::validate::{ValidateOptions, survey};
 use super::work::Work;
 use crate::dataset::ResolvedSets;
 use crate::error::{Error, Result};
+use crate::image::Limits;
 use crate::job::Job;
 use gather::Facts;
 pub(super) use tally::{Tally, classes};
@@ -40,11 +41,21 @@ pub struct ReportOptions {
     pub label: Option<String>,
     /// The page's title. Default: the name of the folder that the shards lie in, or of the only shard.
     pub title: Option<String>,
+    /// What an image may have and take, as in [`ValidateOptions::limits`].
+    pub limits: Limits,
 }
 
 impl Default for ReportOptions {
     fn default() -> Self {
-        ReportOptions { samples: 4, images: true, decode: false, image: None, label: None, title: None }
+        ReportOptions {
+            samples: 4,
+            images: true,
+            decode: false,
+            image: None,
+            label: None,
+            title: None,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -111,6 +122,7 @@ pub fn report(sets: &ResolvedSets, options: &ReportOptions, job: &Job<'_>) -> Re
         duplicates: true,
         image: options.image.clone(),
         label: options.label.clone(),
+        limits: options.limits,
         ..Default::default()
     };
     let wanted = Wanted { groups: GROUPS, samples: options.samples };
