@@ -149,6 +149,38 @@ fn feature_lists_have_one_kind_as_features_do() {
 }
 
 #[test]
+fn examples_among_sequence_examples_are_a_finding_and_so_the_other_way() {
+    let check = |records: &[Vec<u8>]| {
+        let input = Box::new(Cursor::new(shard(records, Compression::None)));
+        validate_stream(input, &ValidateOptions::default(), &Job::default()).unwrap()
+    };
+    let example = ExampleBuilder::new().text("id", "b").encode();
+    let of = |pattern: &str| -> Vec<Vec<u8>> {
+        pattern.chars().map(|c| if c == 's' { sequence() } else { example.clone() }).collect()
+    };
+    assert_eq!((check(&of("eee")).findings_total, check(&of("sss")).findings_total), (0, 0));
+    let (lists, none) = ("SequenceExample (with feature lists)", "Example (without feature lists)");
+    // Also where all the records that tell what the set holds are of one kind.
+    let late = format!("{}s", "e".repeat(40));
+    for (pattern, record, rare, usual, counts) in [
+        ("ese", 1, lists, none, ["1 record", "2 records"]),
+        ("sses", 2, none, lists, ["1 record", "3 records"]),
+        ("sese", 1, none, lists, ["2 records", "2 records"]),
+        (&late, 40, lists, none, ["1 record", "40 records"]),
+    ] {
+        let report = check(&of(pattern));
+        let [found] = &report.findings[..] else { panic!("{pattern}: {:?}", report.findings) };
+        assert_eq!((found.kind, found.record), (FindingKind::KindMixed, Some(record)), "{pattern}");
+        let [few, most] = counts;
+        assert_eq!(
+            found.detail,
+            format!("the message is {rare} in {few} of the set, first in this one, and {usual} in {most}")
+        );
+        assert!(report.has_errors());
+    }
+}
+
+#[test]
 fn cat_gives_every_form_of_record() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.tfrecord");

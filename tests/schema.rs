@@ -189,6 +189,21 @@ fn payloads_that_are_no_messages_do_not_follow_a_schema() {
 }
 
 #[test]
+fn a_feature_of_two_kinds_has_no_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.tfrecord");
+    let record = |i: i64| match i % 2 {
+        0 => ExampleBuilder::new().int64("score", i).encode(),
+        _ => ExampleBuilder::new().floats("score", [0.5]).encode(),
+    };
+    write(&path, &(0..10).map(record).collect::<Vec<_>>());
+    let (code, failure) = tfr_json(&["schema", text(&path)]);
+    let message = failure["error"]["message"].as_str().unwrap();
+    assert_eq!((code, &failure["error"]["kind"]), (1, &json!("schema")));
+    assert!(message.contains("'score' is float in some records and int64 in others"), "{message}");
+}
+
+#[test]
 fn validating_ends_as_the_schema_says() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.tfrecord");

@@ -1,5 +1,7 @@
 //! Validation as an adversary sees it: every bit flipped, every cut made, and side files that lie.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -280,4 +282,36 @@ fn findings_beyond_a_thousand_are_counted_and_the_first_are_listed() {
     assert_eq!(all[0].findings[900].path, Some(dir.path().join("p-1.tfrecord")));
     assert_eq!(all[0].findings[900].record, Some(1));
     assert!(all.iter().all(|r| r.findings == all[0].findings));
+}
+
+#[test]
+fn findings_that_say_the_same_are_a_line_and_json_has_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.tfrecord");
+    let mut writer = Writer::new(fs::File::create(&path).unwrap());
+    for i in 0..2003i64 {
+        let example = if i < 3 { ExampleBuilder::new().int64("label", i) } else { ExampleBuilder::new().int64("n", i) };
+        writer.write(&example.encode()).unwrap();
+    }
+    writer.finish().unwrap();
+    let schema = dir.path().join("schema.json");
+    let text =
+        r#"{"version": 1, "message": "Example", "features": {"label": {"kind": "int64", "required": true, "max": 0}}}"#;
+    fs::write(&schema, text).unwrap();
+    let args = ["validate", path.to_str().unwrap(), "--schema", schema.to_str().unwrap()];
+    let output = common::tfr().args(args).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(lines.len(), 5, "{said}");
+    let place = |record: u64| format!("first in {}, record {record}, offset ", path.display());
+    assert!(lines[0].starts_with(&format!("error schema: in 2 records, not all alike, {}", place(1))), "{said}");
+    assert!(lines[1].starts_with(&format!("error schema: in 2000 records, {}", place(3))), "{said}");
+    assert!(lines[1].ends_with(": feature 'label' is missing"), "{said}");
+    assert!(lines[2].starts_with("warning schema: ") && lines[3].contains("--json"), "{said}");
+    let (_, json) = common::tfr_json(&args);
+    assert_eq!((&json["findings_total"], json["findings"].as_array().unwrap().len()), (&json!(2003), MAX_LISTED));
+    let group = &json["groups"][1];
+    assert_eq!((&group["findings"], &group["records"], &group["alike"]), (&json!(2000), &json!(2000), &json!(true)));
+    assert_eq!((&group["first"]["record"], &group["first"]["kind"]), (&json!(3), &json!("schema")));
 }

@@ -57,12 +57,11 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
 }
 
 fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    for finding in &report.findings {
-        writeln!(out, "{finding}")?;
+    for group in &report.groups {
+        writeln!(out, "{group}")?;
     }
-    let more = report.findings_total - report.findings.len() as u64;
-    if more > 0 {
-        writeln!(out, "... and {} more", count(more, "finding"))?;
+    if report.groups.len() as u64 != report.findings_total {
+        writeln!(out, "(each finding by itself with --json)")?;
     }
     let found = match (report.errors, report.warnings) {
         (0, 0) => "nothing wrong".to_owned(),

@@ -14,7 +14,7 @@ use super::message::{MessageType, Profile, walk};
 use super::report::Tally;
 use super::stats::LABEL_NAMES;
 use crate::error::{Error, Result};
-use crate::example::proto::{Feature, feature};
+use crate::example::proto::{Feature, FeatureLists, feature};
 use crate::example::{Kind, Schema, SequenceExample, entry_fields};
 
 /// The shard that records come from, and what its set holds.
@@ -132,6 +132,14 @@ impl<'a> RecordCheck<'a> {
         }
         // The context of a SequenceExample has the field number of an Example's features.
         walk(payload, |name, feature| self.kinds.see(name, feature.kind(), place))?;
+        let (has_features, has_lists) = entry_fields(payload)?;
+        let lists = if has_lists { self.lists(payload)? } else { None };
+        match &lists {
+            // Readers of Examples would pass over them in silence.
+            Some(_) => self.kinds.see_message(MessageType::SequenceExample, place),
+            None if has_features => self.kinds.see_message(MessageType::Example, place),
+            None => {}
+        }
         if let Some(schema) = self.scope.schema {
             let (found, path) = (&mut self.found, self.scope.path);
             schema.check(payload, &mut |name, detail| {
@@ -139,12 +147,8 @@ impl<'a> RecordCheck<'a> {
                 found.push(finding.at_path(path).at_record(record, offset));
             })?;
         }
-        if self.scope.profile.message == MessageType::SequenceExample {
-            return self.sequence(payload, place);
-        }
-        // A reader of Examples would pass over them in silence.
-        if entry_fields(payload)?.1 {
-            return Err(Error::proto("the record has feature lists, as a SequenceExample"));
+        if let Some(lists) = lists {
+            self.sequence(lists, place);
         }
         let Profile { image_key, label_key, .. } = &self.scope.profile;
         let (Some(key), Some(images)) = (image_key.as_deref(), self.images.as_deref_mut()) else {
@@ -157,9 +161,18 @@ impl<'a> RecordCheck<'a> {
         })
     }
 
-    fn sequence(&mut self, payload: &[u8], place: (usize, u64, u64)) -> Result<()> {
-        let message = SequenceExample::decode(payload).map_err(|e| Error::proto(e.to_string()))?;
-        for (name, list) in message.feature_lists.unwrap_or_default().feature_list {
+    /// The feature lists of a payload that has a field for them.
+    fn lists(&self, payload: &[u8]) -> Result<Option<FeatureLists>> {
+        match SequenceExample::decode(payload) {
+            Ok(message) => Ok(message.feature_lists),
+            // A field that an Example does not know: readers pass over it.
+            Err(_) if self.scope.profile.message == MessageType::Example => Ok(None),
+            Err(e) => Err(Error::proto(e.to_string())),
+        }
+    }
+
+    fn sequence(&mut self, lists: FeatureLists, place: (usize, u64, u64)) {
+        for (name, list) in lists.feature_list {
             let kind = |step: &Feature| {
                 Some(match step.kind.as_ref()? {
                     feature::Kind::BytesList(_) => Kind::Bytes,
@@ -176,7 +189,6 @@ impl<'a> RecordCheck<'a> {
                 self.push(place.1, place.2, Finding::error(FindingKind::KindMixed, detail));
             }
         }
-        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
+use super::groups::GroupTable;
 use crate::dataset::path_as_text;
 use crate::error::{Error, ErrorKind};
 use crate::record::FrameError;
@@ -68,6 +69,16 @@ pub enum FindingKind {
     Index,
     /// A shard of a numbered set is not there.
     MissingShard,
+}
+
+impl Severity {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
 }
 
 impl FindingKind {
@@ -179,28 +190,30 @@ impl Finding {
     }
 }
 
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = if self.severity == Severity::Error { "error" } else { "warning" };
-        write!(f, "{severity} {}: ", self.kind)?;
-        if let Some(path) = &self.path {
-            write!(f, "{}", path.display())?;
-        }
-        if let (Some(record), Some(offset)) = (self.record, self.offset) {
-            write!(f, "{}record {record}, offset {offset}", if self.path.is_some() { ", " } else { "" })?;
-        }
-        if self.path.is_some() || self.record.is_some() {
-            f.write_str(": ")?;
-        }
-        f.write_str(&self.detail)
+impl Finding {
+    /// Where it is: `train.tfrecord, record 3, offset 99`. Empty where nothing of it is known.
+    pub(super) fn place(&self) -> String {
+        let path = self.path.as_ref().map(|path| path.display().to_string());
+        let at = self.record.zip(self.offset).map(|(record, offset)| format!("record {record}, offset {offset}"));
+        path.into_iter().chain(at).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// Findings of one stretch of work: all counted, the first [`MAX_LISTED`] kept.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: ", self.severity.name(), self.kind)?;
+        match self.place() {
+            place if place.is_empty() => f.write_str(&self.detail),
+            place => write!(f, "{place}: {}", self.detail),
+        }
+    }
+}
+
+/// Findings of one stretch of work: all counted and grouped, the first [`MAX_LISTED`] kept.
 #[derive(Debug, Default)]
 pub(super) struct FindingList {
     pub(super) listed: Vec<Finding>,
-    pub(super) counts: FindingCounts,
+    groups: GroupTable,
 }
 
 /// How many findings there are of each kind.
@@ -213,7 +226,7 @@ pub(super) fn total(counts: &FindingCounts, severity: Severity) -> u64 {
 
 impl FindingList {
     pub(super) fn push(&mut self, finding: Finding) {
-        *self.counts.entry((finding.severity, finding.kind)).or_default() += 1;
+        self.groups.see(&finding);
         if self.listed.len() < MAX_LISTED {
             self.listed.push(finding);
         }
@@ -231,12 +244,12 @@ pub(super) type Key = (usize, u64);
 pub(super) struct Collector {
     stretches: BTreeMap<Key, Vec<Finding>>,
     held: usize,
-    pub(super) counts: FindingCounts,
+    pub(super) groups: GroupTable,
 }
 
 impl Collector {
     pub(super) fn add(&mut self, key: Key, list: FindingList) {
-        list.counts.into_iter().for_each(|(kind, count)| *self.counts.entry(kind).or_default() += count);
+        self.groups.merge(list.groups, key);
         if list.listed.is_empty() {
             return;
         }
@@ -291,8 +304,9 @@ mod tests {
                 collector.add((0, i), list(i));
                 assert!(collector.held <= MAX_LISTED);
             }
-            assert_eq!(total(&collector.counts, Severity::Error), 1600);
-            assert_eq!(collector.counts[&(Severity::Error, FindingKind::Image)], 1600);
+            let counts = collector.groups.counts();
+            assert_eq!(total(&counts, Severity::Error), 1600);
+            assert_eq!(counts[&(Severity::Error, FindingKind::Image)], 1600);
             let records: Vec<_> = collector.into_listed().iter().map(|f| f.record.unwrap()).collect();
             assert_eq!(records, (0..1000).collect::<Vec<_>>());
         }

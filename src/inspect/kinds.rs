@@ -1,9 +1,10 @@
-//! Which kinds each feature of a set has: one key, one kind.
+//! Which kinds each feature of a set has, and which messages the set: one key, one kind; one set, one message.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::finding::{Finding, FindingKind};
+use super::message::MessageType;
 use crate::example::{Kind, Schema};
 
 /// How many feature names are followed; a set that has more has names made of data, and no schema to hold it against.
@@ -17,6 +18,8 @@ pub(super) type Place = (usize, u64, u64);
 pub(super) struct KindTable {
     entries: Vec<Entry>,
     by_name: HashMap<String, usize>,
+    /// Records without feature lists, and with.
+    messages: [Option<Seen>; 2],
     /// The entry expected next: records of a set mostly have the same features in the same order.
     next: usize,
 }
@@ -49,7 +52,16 @@ impl KindTable {
             };
         }
         entry.last = Some((place, kind as usize));
-        self.add(at, kind as usize, Seen { count: 1, first: place });
+        count(&mut entry.kinds[kind as usize], Seen { count: 1, first: place });
+    }
+
+    /// A record was seen that is not empty, with feature lists or without. One of SequenceExamples that has none is, byte
+    /// for byte, an Example.
+    pub(super) fn see_message(&mut self, message: MessageType, place: Place) {
+        count(
+            &mut self.messages[usize::from(message == MessageType::SequenceExample)],
+            Seen { count: 1, first: place },
+        );
     }
 
     fn entry(&mut self, name: &str) -> Option<usize> {
@@ -70,25 +82,18 @@ impl KindTable {
         Some(at)
     }
 
-    fn add(&mut self, at: usize, kind: usize, seen: Seen) {
-        match &mut self.entries[at].kinds[kind] {
-            Some(known) => {
-                known.count += seen.count;
-                known.first = known.first.min(seen.first);
-            }
-            unknown => *unknown = Some(seen),
-        }
-    }
-
     /// Takes in what another table has counted.
     pub(super) fn merge(&mut self, other: KindTable) {
         for entry in other.entries {
             let Some(at) = self.entry(&entry.name) else { continue };
             for (kind, seen) in entry.kinds.into_iter().enumerate() {
                 if let Some(seen) = seen {
-                    self.add(at, kind, seen);
+                    count(&mut self.entries[at].kinds[kind], seen);
                 }
             }
+        }
+        for (mine, theirs) in self.messages.iter_mut().zip(other.messages) {
+            theirs.into_iter().for_each(|seen| count(mine, seen));
         }
     }
 
@@ -111,10 +116,11 @@ impl KindTable {
         entries.into_iter().filter_map(warning).collect()
     }
 
-    /// A finding for each kind that a feature has beside its most frequent one, and the shard it belongs to.
+    /// A finding for the rarer of two messages, and one for each kind that a feature has beside its most frequent one; and
+    /// the shard it belongs to.
     pub(super) fn findings(mut self, shards: &[PathBuf]) -> Vec<(usize, Finding)> {
         self.entries.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut found = Vec::new();
+        let mut found: Vec<_> = self.mixed_messages(shards).into_iter().collect();
         for entry in &self.entries {
             let seen = || KINDS.into_iter().zip(entry.kinds).filter_map(|(kind, seen)| Some((kind, seen?)));
             // Of equally frequent kinds, the one that came first is taken for the intended one.
@@ -135,6 +141,34 @@ impl KindTable {
             }
         }
         found
+    }
+
+    fn mixed_messages(&self, shards: &[PathBuf]) -> Option<(usize, Finding)> {
+        let [Some(examples), Some(sequences)] = self.messages else { return None };
+        let names = ["Example (without feature lists)", "SequenceExample (with feature lists)"];
+        let rank = |seen: Seen| (std::cmp::Reverse(seen.count), seen.first);
+        let (rare, most, [usual, other]) = match rank(examples) < rank(sequences) {
+            true => (sequences, examples, names),
+            false => (examples, sequences, [names[1], names[0]]),
+        };
+        let detail = format!(
+            "the message is {other} in {} of the set, first in this one, and {usual} in {}",
+            records(rare.count),
+            records(most.count),
+        );
+        let (shard, record, offset) = rare.first;
+        let finding = Finding::error(FindingKind::KindMixed, detail).at_record(record, offset);
+        Some((shard, shards.get(shard).map_or(finding.clone(), |p| finding.at_path(p))))
+    }
+}
+
+fn count(known: &mut Option<Seen>, seen: Seen) {
+    match known {
+        Some(known) => {
+            known.count += seen.count;
+            known.first = known.first.min(seen.first);
+        }
+        unknown => *unknown = Some(seen),
     }
 }
 

@@ -21,7 +21,8 @@ impl Stats {
     /// their owner to add: ranges of floats, the longest list.
     ///
     /// # Errors
-    /// The records are neither Examples nor SequenceExamples, or there are none.
+    /// The records are neither Examples nor SequenceExamples, or there are none; a feature has different kinds in
+    /// different records.
     ///
     /// ```
     /// use tfrkit::dataset::{ShardWriter, resolve};
@@ -50,8 +51,13 @@ impl Stats {
             None => return Err(Error::usage("there are no records to infer a schema from")),
         };
         let mut schema = Schema::new(message);
-        schema.features = self.features.iter().map(|(name, f)| (name.clone(), self.infer(f))).collect();
-        schema.feature_lists = self.feature_lists.iter().map(|(name, f)| (name.clone(), self.infer(f))).collect();
+        for (name, stats) in &self.features {
+            schema.features.insert(name.clone(), self.infer(name, stats)?);
+        }
+        for (name, stats) in &self.feature_lists {
+            let schema_of_list = self.infer(&format!("feature_lists/{name}"), stats)?;
+            schema.feature_lists.insert(name.clone(), schema_of_list);
+        }
         let label = LABEL_NAMES.into_iter().find(|name| self.features.contains_key(*name));
         let classes = || self.labels.iter().filter(|label| label.name.is_some()).map(|label| label.label);
         if let Some(label) = label.and_then(|name| schema.features.get_mut(name))
@@ -62,7 +68,16 @@ impl Stats {
         Ok(schema)
     }
 
-    fn infer(&self, stats: &FeatureStats) -> FeatureSchema {
+    fn infer(&self, name: &str, stats: &FeatureStats) -> Result<FeatureSchema> {
+        if !stats.other_kinds.is_empty() {
+            let others: Vec<&str> = stats.other_kinds.iter().map(|kind| kind.name()).collect();
+            let detail = format!(
+                "is {} in some records and {} in others, and a schema gives it one kind; `tfr validate` says where",
+                stats.kind.name(),
+                others.join(" or "),
+            );
+            return Err(Error::schema(name, detail));
+        }
         let mut schema = FeatureSchema::new(stats.kind);
         schema.required = stats.records == self.records - self.unreadable;
         match stats.lengths.as_ref().map(|l| (l.min as u64, l.max as usize)) {
@@ -88,6 +103,6 @@ impl Stats {
         // All byte strings, not some that happen to look like it.
         let images: u64 = stats.images.as_ref().map_or(0, |images| images.formats.values().sum());
         schema.image = images > 0 && images == stats.byte_lengths.as_ref().map_or(0, |l| l.count);
-        schema
+        Ok(schema)
     }
 }

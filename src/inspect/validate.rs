@@ -12,6 +12,7 @@ use super::check::{Hashing, RecordCheck, Scope};
 use super::duplicates::{Contents, Groups};
 use super::feed::{Boundaries, Chunk, End, Feeder, Item};
 use super::finding::{Collector, Finding, FindingKind, FindingList, Severity, total};
+use super::groups::FindingGroup;
 use super::images::{Depth, ImageChecker};
 use super::kinds::KindTable;
 use super::message::{MessageType, Profile, TELLING};
@@ -69,6 +70,9 @@ pub struct Report {
     pub errors: u64,
     /// Findings that do not.
     pub warnings: u64,
+    /// All findings, those of one sort together: by severity, kind and the place of the first one. Of a kind with more
+    /// than 50 sorts, all are one group.
+    pub groups: Vec<FindingGroup>,
     /// The first 1,000 findings: by set, shard and record.
     pub findings: Vec<Finding>,
 }
@@ -88,8 +92,8 @@ impl Report {
 /// (a set of bytes of somebody's own gets one warning, and no such check); a feature must have one kind across a set.
 /// Whole shards are held against `manifest.json`, `dataset_info.json` and `idx/` beside them.
 ///
-/// Memory: 1,000 findings in all, 1,000 and a chunk's 4,096 lengths a thread, 10,000 feature names a set; 40 bytes a
-/// record where they are compared; mapped shards aside.
+/// Memory: 1,000 findings and 50 groups of each kind in all, as many and a chunk's 4,096 lengths a thread, 10,000
+/// feature names a set; 40 bytes a record where they are compared; mapped shards aside.
 ///
 /// ```
 /// use tfrkit::dataset::{ShardWriter, resolve};
@@ -437,7 +441,8 @@ impl<'a> Run<'a> {
         contents.findings(&self.shards, &split_of).into_iter().for_each(|(shard, f)| self.add_one(shard, f));
         let groups = self.wanted.map_or_else(Groups::default, |wanted| contents.groups(&split_of, wanted.groups));
         let mut collector = std::mem::take(&mut *lock(&self.collector));
-        let counts = std::mem::take(&mut collector.counts);
+        let sorts = std::mem::take(&mut collector.groups);
+        let counts = sorts.counts();
         let (errors, warnings) = (total(&counts, Severity::Error), total(&counts, Severity::Warning));
         let report = Report {
             shards: self.shards.len() as u64,
@@ -447,6 +452,7 @@ impl<'a> Run<'a> {
             findings_total: errors + warnings,
             errors,
             warnings,
+            groups: sorts.into_groups(),
             findings: collector.into_listed(),
         };
         let outcomes = self.outcomes.into_iter().map(|o| o.into_inner().unwrap_or_else(PoisonError::into_inner));
