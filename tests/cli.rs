@@ -149,3 +149,30 @@ fn every_verb_has_a_manual_page() {
     fs::write(dir.path().join("file"), "x").unwrap();
     assert_eq!(tfr_json(&["man", text(&dir.path().join("file"))]).0, 2);
 }
+
+#[test]
+fn verbose_says_what_is_decided_and_quiet_and_plain_do_not() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (src, out) = (tmp.path().join("src"), tmp.path().join("out"));
+    pictures(&src, &[3]);
+    tfr().args(["convert", text(&src), text(&out), "--shards", "2", "--compression", "gzip"]).assert().success();
+    let said = |args: &[&str]| {
+        String::from_utf8(tfr().args(["validate", text(&out)]).args(args).output().unwrap().stderr).unwrap()
+    };
+    let verbose = said(&["-v", "--threads", "1"]);
+    for part in ["note: set 'train': 2 files", "threads: 1", "train-00001-of-00002.tfrecord.gz: gzip", "note: took "] {
+        assert!(verbose.contains(part), "{part}: {verbose}");
+    }
+    assert_eq!((said(&[]), said(&["--quiet"])), (String::new(), String::new()));
+}
+
+#[test]
+fn help_fits_the_terminal_and_is_broken_once() {
+    for verb in verbs() {
+        let help = String::from_utf8(tfr().args([&verb, "--help"]).output().unwrap().stdout).unwrap();
+        let (_, examples) = help.split_once("Examples:\n").unwrap_or_else(|| panic!("{verb}: {help}"));
+        assert!(examples.lines().filter(|line| line.starts_with("  tfr ")).count() >= 2, "{verb}: {examples}");
+        let wide = help.lines().find(|line| line.chars().count() > 100);
+        assert_eq!(wide, None, "{verb}");
+    }
+}

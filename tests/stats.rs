@@ -113,7 +113,7 @@ fn shards_that_tensorflow_wrote_are_described() {
     let plain = fixture("plain.tfrecord");
     assert_eq!((plain.records, plain.unreadable), (11, 0));
     let (score, label, name) = (&plain.features["score"], &plain.features["label"], &plain.features["name"]);
-    assert_eq!((score.records, score.nan, score.infinite), (4, 1, 2));
+    assert_eq!((score.records, score.nan, score.infinite, score.negative_infinite), (4, 1, 2, 1));
     assert_eq!(score.numbers.as_ref().unwrap().max, f64::from(f32::MAX));
     assert_eq!(label.int_range, Some((i64::MIN, i64::MAX)));
     let lengths = name.lengths.as_ref().unwrap();
@@ -327,4 +327,40 @@ fn what_tells_records_apart_is_left_out_of_a_comparison_and_named() {
     assert_eq!(code, 2);
     assert!(found["error"]["help"].as_str().unwrap().starts_with("did you mean 'word'?"), "{found}");
     tfr().args(["stats", text(&a), "--ignore", "word"]).assert().code(2);
+}
+
+#[test]
+fn values_that_are_no_finite_numbers_are_counted_and_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, of: &dyn Fn(usize) -> [f32; 3]| {
+        let path = dir.path().join(name);
+        let mut writer = Writer::new(fs::File::create(&path).unwrap());
+        for i in 0..2 {
+            writer.write(&ExampleBuilder::new().floats("score", of(i)).int64("n", 7).encode()).unwrap();
+        }
+        writer.finish().unwrap();
+        path
+    };
+    let none =
+        write("none.tfrecord", &|i| [f32::NAN, f32::NEG_INFINITY, if i == 0 { f32::INFINITY } else { f32::NAN }]);
+    let some = write("some.tfrecord", &|i| [f32::NAN, i as f32, 3.0]);
+    let row = |path: &Path| {
+        let said =
+            String::from_utf8(common::tfr().args(["stats", common::text(path)]).output().unwrap().stdout).unwrap();
+        let lines: Vec<&str> = said.lines().filter(|l| l.starts_with("score") || l.starts_with("n ")).collect();
+        assert_eq!(lines[0].rfind("2 values"), lines[1].rfind(" of 6").map(|at| at - 1), "columns are aligned: {said}");
+        lines[1].split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(row(&none), "score float 0.0 % 3 - - - - - - - 0 of 6 values; 3 NaN, 1 +inf, 2 -inf");
+    let told = row(&some);
+    assert!(told.starts_with("score float 0.0 % 3 0 0 1 3 3 1.7500 "), "{told}");
+    assert!(told.ends_with(" 4 of 6 values; 2 NaN"), "{told}");
+    let (_, json) = common::tfr_json(&["stats", common::text(&none)]);
+    let score = &json["sets"]["none"]["features"]["score"];
+    assert_eq!((&score["numbers"], &score["nan"]), (&json!(null), &json!(3)));
+    assert_eq!((&score["infinite"], &score["negative_infinite"]), (&json!(3), &json!(2)));
+    // A feature that has become NaN has changed.
+    let (code, json) = common::tfr_json(&["stats", common::text(&none), "--compare", common::text(&some)]);
+    assert_eq!((code, &json["features"]["score"]["over"]), (1, &json!(true)));
+    assert_eq!(json["features"]["score"]["not_finite"][0], json!(1.0));
 }

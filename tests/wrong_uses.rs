@@ -38,6 +38,13 @@ fn prepare(dir: &Path) {
     pictures(&dir.join("mixed"), &[1]);
     fs::create_dir_all(dir.join("above/VOC2012/Annotations")).unwrap();
     fs::create_dir_all(dir.join("above/VOC2012/JPEGImages")).unwrap();
+    // A feature of two kinds; and files of no bytes.
+    let mut mixed = Writer::new(fs::File::create(dir.join("mixed.tfrecord")).unwrap());
+    mixed.write(&ExampleBuilder::new().int64("score", 1).encode()).unwrap();
+    mixed.write(&ExampleBuilder::new().floats("score", [0.5]).encode()).unwrap();
+    mixed.finish().unwrap();
+    fs::write(dir.join("nothing.tfrecord"), b"").unwrap();
+    fs::write(dir.join("nothing.jpg"), b"").unwrap();
     fs::create_dir(dir.join("gap")).unwrap();
     fs::write(dir.join("gap/train-00000-of-00002.tfrecord"), b"").unwrap();
 }

@@ -1,6 +1,6 @@
 //! Arguments that several verbs share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use tfrkit::convert::parse_size;
@@ -9,7 +9,7 @@ use tfrkit::example::Filter;
 use tfrkit::image::Limits;
 use tfrkit::pipeline::{Mode, Pipeline, Select};
 use tfrkit::record::Io;
-use tfrkit::{Job, Result};
+use tfrkit::{Error, ErrorKind, Job, Result};
 
 use super::output::Output;
 
@@ -25,7 +25,7 @@ pub(super) struct GlobalArgs {
     /// Print results and errors only
     #[arg(long, global = true, display_order = BEHIND)]
     pub(super) quiet: bool,
-    /// Say more of what is done
+    /// Say on stderr what is decided: sets found, threads, how each shard is read, how long it took
     #[arg(short, long, global = true, display_order = BEHIND, conflicts_with = "quiet")]
     pub(super) verbose: bool,
     /// Threads; as many as the machine runs at once, unless given
@@ -301,4 +301,26 @@ impl From<ModeArg> for Mode {
 /// Whether the one path named is standard input.
 pub(super) fn is_stdin(paths: &[String]) -> bool {
     matches!(paths, [only] if only == "-")
+}
+
+/// Fails where a set is chosen out of standard input, which is one shard without a name.
+pub(super) fn refuse_set_of_stream(set: Option<&str>) -> Result<()> {
+    match set {
+        None => Ok(()),
+        Some(name) => Err(Error::new(ErrorKind::Usage {
+            detail: format!("standard input is one shard: there is no set '{name}' to choose"),
+            hint: Some("leave out `--set`, or name the shard files".to_owned()),
+        })),
+    }
+}
+
+/// Fails where what is to be a directory for `what` is there and is none.
+pub(super) fn refuse_file(dir: &Path, what: &str) -> Result<()> {
+    if !dir.exists() || dir.is_dir() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage {
+        detail: format!("{} is not a directory", dir.display()),
+        hint: Some(format!("name a directory for {what}; it is made where it is missing")),
+    }))
 }

@@ -10,11 +10,12 @@ use super::{Cli, Done, GOOD};
 /// Print a script by which a shell completes verbs and flags
 #[derive(clap::Args)]
 #[command(after_help = "\
-Bash:        tfr completions bash > ~/.local/share/bash-completion/completions/tfr
-Zsh:         tfr completions zsh > ~/.zfunc/_tfr    (with fpath+=~/.zfunc before compinit)
-Fish:        tfr completions fish > ~/.config/fish/completions/tfr.fish
-Elvish:      tfr completions elvish >> ~/.config/elvish/rc.elv
-PowerShell:  tfr completions powershell >> $PROFILE")]
+Examples:
+  tfr completions bash > ~/.local/share/bash-completion/completions/tfr
+  tfr completions zsh > ~/.zfunc/_tfr    (with fpath+=~/.zfunc before compinit)
+  tfr completions fish > ~/.config/fish/completions/tfr.fish
+  tfr completions elvish >> ~/.config/elvish/rc.elv
+  tfr completions powershell >> $PROFILE")]
 pub(super) struct Args {
     /// The shell
     #[arg(value_enum)]

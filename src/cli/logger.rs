@@ -1,6 +1,6 @@
 //! The library's log, on stderr.
 
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::args::GlobalArgs;
 use super::output::say;
@@ -8,12 +8,20 @@ use super::output::say;
 struct Logger;
 
 impl Log for Logger {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    /// What other crates log is for those who work on them.
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("tfrkit")
     }
 
     fn log(&self, record: &Record<'_>) {
-        say(format_args!("{}: {}", record.level().as_str().to_ascii_lowercase(), record.args()));
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        match record.level() {
+            Level::Error => say(format_args!("error: {}", record.args())),
+            Level::Warn => say(format_args!("warning: {}", record.args())),
+            _ => say(format_args!("note: {}", record.args())),
+        }
     }
 
     fn flush(&self) {}

@@ -4,14 +4,15 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
 use clap_mangen::Man;
 use serde::Serialize;
-use tfrkit::{Error, ErrorKind};
+use tfrkit::Error;
 
+use super::args::refuse_file;
+use super::help::command;
 use super::out::write_whole;
 use super::output::{Output, count, shown};
-use super::{Cli, Done, GOOD};
+use super::{Done, GOOD};
 
 /// Write manual pages, one for tfr and one for each verb
 #[derive(clap::Args)]
@@ -30,14 +31,9 @@ struct Report {
 }
 
 pub(super) fn run(args: &Args, output: &Output) -> Done {
-    if args.dir.exists() && !args.dir.is_dir() {
-        return Err(Error::new(ErrorKind::Usage {
-            detail: format!("{} is not a directory", args.dir.display()),
-            hint: Some("name a directory for the pages; it is made where it is missing".to_owned()),
-        }));
-    }
+    refuse_file(&args.dir, "the pages")?;
     fs::create_dir_all(&args.dir).map_err(|e| Error::from(e).at_path(&args.dir))?;
-    let mut tfr = Cli::command().disable_help_subcommand(true);
+    let mut tfr = command().disable_help_subcommand(true);
     // Gives every verb the flags of all verbs and its name in full.
     tfr.build();
     let mut pages = Vec::new();

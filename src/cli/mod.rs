@@ -7,6 +7,7 @@ mod completions;
 mod convert;
 mod demo;
 mod extract;
+mod help;
 mod index;
 mod info;
 mod interrupt;
@@ -29,13 +30,18 @@ mod stats;
 mod stream;
 mod validate;
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::error::ErrorKind as ClapError;
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 use serde_json::json;
-use tfrkit::image::ImageError;
+use tfrkit::image::{ImageError, sniff};
+use tfrkit::inspect::describe;
+use tfrkit::record::FrameError;
 use tfrkit::{Error, ErrorClass, ErrorKind};
 
 use args::GlobalArgs;
@@ -84,10 +90,12 @@ const BAD_DATA: u8 = 1;
 
 /// Runs the command line; the exit code.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = help::command().try_get_matches();
+    let cli = match parsed.and_then(|found| Cli::from_arg_matches(&found).map_err(|e| e.format(&mut help::command()))) {
         Ok(cli) => cli,
         Err(e) => return usage_error(&e),
     };
+    let begin = Instant::now();
     logger::install(&cli.global);
     let output = Output::new(&cli.global);
     let job = cli.global.job();
@@ -112,6 +120,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args, &output),
     };
+    log::debug!(target: "tfrkit", "took {:.2} s", begin.elapsed().as_secs_f64());
     match done {
         Ok(code) => ExitCode::from(code),
         Err(e) if is_closed_pipe(&e) => ExitCode::SUCCESS,
@@ -133,8 +142,24 @@ fn hint(command: &Command, e: &Error) -> Option<String> {
         (Command::Apply(_), ErrorKind::Image(reason)) if !matches!(reason, ImageError::Parameter { .. }) => {
             Some("`tfr apply` takes JPEG and PNG files that are whole".to_owned())
         }
+        (_, ErrorKind::Frame(FrameError::LengthCrc { .. })) if e.location().offset == Some(0) => {
+            not_a_shard(e.location().path.as_deref()?).or_else(|| e.hint())
+        }
         _ => e.hint(),
     }
+}
+
+/// What to do about a file whose first record is damaged, and that looks like something else than a shard.
+fn not_a_shard(path: &Path) -> Option<String> {
+    let mut start = Vec::new();
+    File::open(path).ok()?.take(4096).read_to_end(&mut start).ok()?;
+    let what = describe(&start)?;
+    Some(match sniff(&start) {
+        Some(_) => format!(
+            "the file is an image ({what}), not a TFRecord shard: `tfr convert` makes shards of a folder of them"
+        ),
+        None => format!("the file looks like {what}, not like a TFRecord shard"),
+    })
 }
 
 fn exit_code(e: &Error) -> u8 {

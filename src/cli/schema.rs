@@ -8,7 +8,7 @@ use tfrkit::dataset::ShardSet;
 use tfrkit::inspect::{StatsOptions, stats, stats_stream};
 use tfrkit::{Error, ErrorKind, Job};
 
-use super::args::is_stdin;
+use super::args::{is_stdin, refuse_set_of_stream};
 use super::out::{ForceArg, OutFile};
 use super::output::{Output, shown};
 use super::progress::with_bar;
@@ -74,7 +74,13 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
     let options = StatsOptions::default();
     let format = Format::chosen(args)?;
-    let set = if is_stdin(&args.paths) { None } else { Some(shards(args, output)?) };
+    let set = match is_stdin(&args.paths) {
+        true => {
+            refuse_set_of_stream(args.set.as_deref())?;
+            None
+        }
+        false => Some(shards(args, output)?),
+    };
     let inputs = || set.iter().flat_map(|set| &set.shards);
     let file = args.output.as_deref().map(|out| OutFile::new(out, args.force.force, inputs())).transpose()?;
     let found = with_bar(output, "reading", job, |job| match &set {
@@ -83,12 +89,6 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     })?;
     if found.unreadable > 0 {
         output.warning(format_args!("records that are no such message, and left out: {}", found.unreadable));
-    }
-    for (name, feature) in found.features.iter().chain(&found.feature_lists) {
-        if !feature.other_kinds.is_empty() {
-            let kind = feature.kind.name();
-            output.warning(format_args!("feature '{name}' has several kinds; {kind} is the most frequent"));
-        }
     }
     let schema = found.schema()?;
     let text = match format {

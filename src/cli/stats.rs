@@ -5,12 +5,13 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use tfrkit::dataset::ShardSet;
+use tfrkit::example::Kind;
 use tfrkit::inspect::{
     Comparison, FeatureStats, Ignored, ImageStats, NumberStats, Stats, StatsOptions, Thresholds, stats, stats_stream,
 };
 use tfrkit::{Error, ErrorKind, Job, Result};
 
-use super::args::is_stdin;
+use super::args::{is_stdin, refuse_set_of_stream};
 use super::output::{Output, count, human_bytes, table};
 use super::progress::with_bar;
 use super::{BAD_DATA, Done, GOOD, interrupt};
@@ -73,6 +74,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     }
     let mut sets = BTreeMap::new();
     if is_stdin(&args.paths) {
+        refuse_set_of_stream(args.set.as_deref())?;
         let found = with_bar(output, "reading", job, |job| stats_stream(Box::new(io::stdin()), &options, job))?;
         sets.insert("-".to_owned(), found);
     } else {
@@ -187,9 +189,9 @@ fn number_rows(name: &str, feature: &FeatureStats) -> Vec<Vec<String>> {
         None => lengths,
     };
     let head = vec![name.to_owned(), kinds.join(", "), percent(feature.missing), values];
-    let (numbers, what) = match (&feature.numbers, &feature.byte_lengths) {
-        (Some(numbers), _) => (Some(numbers), unusual(feature)),
-        (None, lengths) => (lengths.as_ref(), if lengths.is_some() { "bytes".to_owned() } else { String::new() }),
+    let (numbers, what) = match (&feature.byte_lengths, feature.kind) {
+        (Some(lengths), Kind::Bytes) => (Some(lengths), "bytes".to_owned()),
+        _ => (feature.numbers.as_ref(), finite(feature)),
     };
     let mut rows = vec![row(head, numbers, what)];
     if let Some(ImageStats { width, height, aspect, .. }) = &feature.images {
@@ -205,16 +207,22 @@ fn row(mut row: Vec<String>, numbers: Option<&NumberStats>, what: String) -> Vec
         Some(NumberStats { min, max, mean, std, quantiles: [_, low, _, median, _, high, _], .. }) => {
             row.extend([min, low, median, high, max, mean, std].map(|v| short(*v)));
         }
-        None => row.extend([const { String::new() }; 7]),
+        None => row.extend(std::iter::repeat_n("-".to_owned(), 7)),
     }
     row.push(what);
     row
 }
 
-/// What of the values is no finite number.
-fn unusual(feature: &FeatureStats) -> String {
-    let parts = [(feature.nan, "NaN"), (feature.infinite, "infinite")];
-    parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("and {n} {what}")).collect::<Vec<_>>().join(", ")
+/// How many values the numbers of a row are of, and what the others are.
+fn finite(feature: &FeatureStats) -> String {
+    let FeatureStats { nan, infinite, negative_infinite, .. } = *feature;
+    let finite = feature.numbers.as_ref().map_or(0, |n| n.count);
+    let others = [(nan, "NaN"), (infinite - negative_infinite, "+inf"), (negative_infinite, "-inf")];
+    let others: Vec<String> = others.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    match others.is_empty() {
+        true => count(finite, "value"),
+        false => format!("{finite} of {}; {}", count(finite + nan + infinite, "value"), others.join(", ")),
+    }
 }
 
 fn print_top(features: &[(String, &FeatureStats)], labels: bool, out: &mut dyn Write) -> io::Result<()> {
@@ -255,7 +263,7 @@ fn print_labels(stats: &Stats, out: &mut dyn Write) -> io::Result<()> {
 fn print_comparison(found: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     let [mine, theirs] = found.records.map(|n| count(n, "record"));
     writeln!(out, "{mine} beside {theirs}\n")?;
-    let header = ["", "feature", "kind", "missing", "L-infinity", "at", "Jensen-Shannon"];
+    let header = ["", "feature", "kind", "missing", "not finite", "L-infinity", "at", "Jensen-Shannon"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for (name, difference) in &found.features {
         let kinds = difference.kind.map(|kind| kind.map_or("none", |k| k.name()));
@@ -266,12 +274,16 @@ fn print_comparison(found: &Comparison, out: &mut dyn Write) -> io::Result<()> {
             name.clone(),
             both(kinds.map(str::to_owned)),
             both(difference.missing.map(percent)),
+            match difference.not_finite {
+                [0.0, 0.0] => String::new(),
+                shares => both(shares.map(percent)),
+            },
             number(difference.l_infinity),
             difference.l_infinity_value.as_ref().map_or(String::new(), shown_value),
             number(difference.jensen_shannon),
         ]);
     }
-    table(out, &rows, &[4, 6])?;
+    table(out, &rows, &[5, 7])?;
     writeln!(out, "\n{} over the thresholds", count(found.over, "feature"))?;
     match &found.ignored[..] {
         [] => Ok(()),

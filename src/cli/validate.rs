@@ -64,6 +64,7 @@ fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "(each finding by itself with --json)")?;
     }
     let found = match (report.errors, report.warnings) {
+        (0, 0) if report.records == 0 => "nothing wrong, but there are no records".to_owned(),
         (0, 0) => "nothing wrong".to_owned(),
         (errors, warnings) => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
     };

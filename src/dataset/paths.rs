@@ -181,6 +181,11 @@ pub fn resolve<S: AsRef<str>>(patterns: &[S]) -> Result<ResolvedSets> {
     if resolved.sets.is_empty() && resolved.problems.is_empty() {
         return Err(Error::usage("no shards were named"));
     }
+    for ShardSet { name, shards } in &resolved.sets {
+        let (first, last) = (shards.first(), shards.last());
+        let shown = |path: Option<&PathBuf>| path.map_or_else(String::new, |path| path.display().to_string());
+        log::debug!("set '{name}': {} files, {} to {}", shards.len(), shown(first), shown(last));
+    }
     Ok(resolved)
 }
 

@@ -48,7 +48,10 @@ impl Stats {
             Some(MessageType::Raw) => {
                 return Err(Error::proto("the records are bytes of somebody's own, without features"));
             }
-            None => return Err(Error::usage("there are no records to infer a schema from")),
+            None => {
+                let hint = "name shards that hold records; `tfr info` counts them";
+                return Err(Error::usage_hint("there are no records to infer a schema from", hint));
+            }
         };
         let mut schema = Schema::new(message);
         for (name, stats) in &self.features {

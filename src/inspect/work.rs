@@ -28,6 +28,7 @@ impl<'a> Work<'a> {
     pub(super) fn new<'p>(job: &'a Job<'a>, paths: impl IntoIterator<Item = &'p Path>) -> Self {
         // What cannot be asked for its length will fail, with its name, when it is opened.
         let total = paths.into_iter().filter_map(|p| fs::metadata(p).ok()).map(|m| m.len()).sum();
+        log::debug!("{total} bytes of shards to look at; threads: {}", job.thread_count());
         Work { job, done: job.counter(total) }
     }
 

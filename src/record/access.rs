@@ -32,10 +32,14 @@ impl RandomAccess {
     pub fn open(path: impl AsRef<Path>, io: Io, options: ReadOptions) -> Result<Option<Self>> {
         let path = path.as_ref();
         let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
-        if file_compression(&mut file, path)? != Compression::None {
+        let compression = file_compression(&mut file, path)?;
+        if compression != Compression::None {
+            log::debug!("{}: {}, inflated from front to back", path.display(), compression.name());
             return Ok(None);
         }
-        Ok(Some(if io.maps(path) {
+        let maps = io.maps(path);
+        log::debug!("{}: not compressed, {}", path.display(), if maps { "mapped" } else { "read" });
+        Ok(Some(if maps {
             RandomAccess::Mapped(Shard::open(path)?.with_options(options))
         } else {
             RandomAccess::File { file, path: path.to_owned(), options }

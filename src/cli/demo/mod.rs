@@ -16,6 +16,7 @@ use tfrkit::pipeline::{Loader, LoaderOptions, PRESETS, Pipeline};
 use tfrkit::{Error, ErrorKind, Job, Result};
 
 use self::scenes::Class;
+use super::args::refuse_file;
 use super::out::write_whole;
 use super::output::{Output, count, human_bytes, shown};
 use super::{Done, GOOD, interrupt};
@@ -43,6 +44,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
     let start = Instant::now();
     let dir = &args.dir;
+    refuse_file(dir, "what the demo makes")?;
     let (images, shards) = (dir.join("images"), dir.join("shards"));
 
     let bytes = render_all(&images)?;

@@ -65,6 +65,8 @@ pub struct Difference {
     pub kind: [Option<Kind>; 2],
     /// The fractions of the records that lack it. Their distance is held against the threshold of L-infinity.
     pub missing: [f64; 2],
+    /// The fractions of the numbers that are NaN or infinite. Their distance is held against the threshold of L-infinity.
+    pub not_finite: [f64; 2],
     /// The largest distance between the shares that a value has in either set; of integers and short texts. Where a set
     /// has thousands of different values, right within 0.001.
     pub l_infinity: Option<f64>,
@@ -149,9 +151,18 @@ impl Ignored {
 fn difference(sides: [Option<&FeatureStats>; 2], thresholds: &Thresholds, some: bool) -> Difference {
     let kind = sides.map(|side| side.map(|s| s.kind));
     let missing = sides.map(|side| side.map_or(1.0, |s| s.missing));
-    let mut difference =
-        Difference { over: false, kind, missing, l_infinity: None, l_infinity_value: None, jensen_shannon: None };
-    let mut over = (missing[0] - missing[1]).abs() > thresholds.l_infinity || kind[0] != kind[1];
+    let not_finite = sides.map(|side| side.map_or(0.0, |s| not_finite(&s.gathered.numbers)));
+    let mut difference = Difference {
+        over: false,
+        kind,
+        missing,
+        not_finite,
+        l_infinity: None,
+        l_infinity_value: None,
+        jensen_shannon: None,
+    };
+    let apart = |[a, b]: [f64; 2]| (a - b).abs() > thresholds.l_infinity;
+    let mut over = apart(missing) || apart(not_finite) || kind[0] != kind[1];
     if let [Some(a), Some(b)] = sides
         && a.kind == b.kind
     {
@@ -172,9 +183,13 @@ fn difference(sides: [Option<&FeatureStats>; 2], thresholds: &Thresholds, some: 
     Difference { over: over && some, ..difference }
 }
 
+fn not_finite(numbers: &Numbers) -> f64 {
+    (numbers.all() - numbers.count()) as f64 / numbers.all().max(1) as f64
+}
+
 /// The numbers of a feature, or else the lengths of its byte strings.
 fn told(gathered: &Gathered) -> &Numbers {
-    if gathered.numbers.count() > 0 { &gathered.numbers } else { &gathered.byte_lengths }
+    if gathered.numbers.all() > 0 { &gathered.numbers } else { &gathered.byte_lengths }
 }
 
 fn counts(a: &Gathered, b: &Gathered) -> [u64; 2] {

@@ -162,6 +162,7 @@ impl Gathered {
             int_range: self.ints,
             nan: self.numbers.nan,
             infinite: self.numbers.infinite,
+            negative_infinite: self.numbers.negative_infinite,
             byte_lengths: self.byte_lengths.stats(),
             distinct,
             top,

@@ -92,7 +92,8 @@ pub struct FeatureStats {
     pub steps: Option<NumberStats>,
     /// Values of the records that have it; of a feature list, values of the steps.
     pub lengths: Option<NumberStats>,
-    /// The values, where they are numbers: those that are finite, as 64-bit floats.
+    /// The values, where they are numbers: those that are finite, as 64-bit floats. `None` where none is; `nan` and
+    /// `infinite` count the others.
     pub numbers: Option<NumberStats>,
     /// The smallest and the largest integer, exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +102,8 @@ pub struct FeatureStats {
     pub nan: u64,
     /// Values that are infinite, of either sign.
     pub infinite: u64,
+    /// Of the infinite values, those below 0.
+    pub negative_infinite: u64,
     /// The lengths of byte strings.
     pub byte_lengths: Option<NumberStats>,
     /// How many different values there are; `None` where they are more than could be followed (1,000 and more), or

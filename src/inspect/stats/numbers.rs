@@ -42,15 +42,18 @@ pub(super) struct Numbers {
     squares: f64,
     pub(super) sketch: Sketch,
     pub(super) nan: u64,
+    /// Infinite ones: of either sign, and those below 0.
     pub(super) infinite: u64,
+    pub(super) negative_infinite: u64,
 }
 
 impl Numbers {
     /// Takes in a number. What is not finite is counted, and left out of the rest.
     pub(super) fn add(&mut self, value: f64) {
         if !value.is_finite() {
-            let which = if value.is_nan() { &mut self.nan } else { &mut self.infinite };
-            *which += 1;
+            self.nan += u64::from(value.is_nan());
+            self.infinite += u64::from(value.is_infinite());
+            self.negative_infinite += u64::from(value == f64::NEG_INFINITY);
             return;
         }
         if self.count == 0 {
@@ -80,12 +83,13 @@ impl Numbers {
     pub(super) fn merge(&mut self, other: Numbers) {
         self.nan += other.nan;
         self.infinite += other.infinite;
+        self.negative_infinite += other.negative_infinite;
         if self.count == 0 || other.count == 0 {
-            let (nan, infinite) = (self.nan, self.infinite);
+            let (nan, infinite, negative_infinite) = (self.nan, self.infinite, self.negative_infinite);
             if self.count == 0 {
                 *self = other;
             }
-            (self.nan, self.infinite) = (nan, infinite);
+            *self = Numbers { nan, infinite, negative_infinite, ..std::mem::take(self) };
             return;
         }
         let count = self.count + other.count;
@@ -105,6 +109,11 @@ impl Numbers {
     /// How many finite ones there are.
     pub(super) fn count(&self) -> u64 {
         self.count
+    }
+
+    /// How many there are, those that are not finite included.
+    pub(super) fn all(&self) -> u64 {
+        self.count + self.nan + self.infinite
     }
 
     /// What is told of them; `None` where there are none.
@@ -147,7 +156,7 @@ mod tests {
         let mut numbers = of(&[f64::NAN, f64::INFINITY]);
         assert_eq!(numbers.stats(), None);
         numbers.merge(of(&[f64::NEG_INFINITY, -0.0, 2.0]));
-        assert_eq!((numbers.nan, numbers.infinite), (1, 2));
+        assert_eq!((numbers.nan, numbers.infinite, numbers.negative_infinite), (1, 2, 1));
         let stats = numbers.stats().unwrap();
         assert_eq!((stats.count, stats.zeros, stats.mean), (2, 1, 1.0));
     }
