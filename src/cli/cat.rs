@@ -28,7 +28,7 @@ pub(super) struct Args {
     /// Show N records at most
     #[arg(short = 'n', long = "count", value_name = "N")]
     count: Option<u64>,
-    /// Pass over the first K records: at once where an index lies beside the shards
+    /// Pass over the first K records, without reading more of them than their headers where that can be
     #[arg(long, value_name = "K", default_value_t = 0)]
     skip: u64,
     /// Show this feature or feature list, and no others; may come several times

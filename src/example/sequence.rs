@@ -337,4 +337,84 @@ mod tests {
             assert_eq!(each_entry(&record, |_, _| {}).is_ok(), is_example, "{bad:?}");
         }
     }
+
+    /// What the view sees, as prost would have it; an error where any value cannot be read.
+    fn seen(payload: &[u8]) -> Result<(proto::Features, proto::FeatureLists)> {
+        let (mut features, mut lists) = (proto::Features::default(), proto::FeatureLists::default());
+        let mut read = Ok(());
+        let value = |feature: Option<&FeatureView<'_>>| -> Result<proto::Feature> {
+            let Some(feature) = feature else { return Ok(proto::Feature::default()) };
+            let kind = match feature.kind() {
+                Kind::Bytes => proto::feature::Kind::BytesList(proto::BytesList {
+                    value: feature.bytes()?.map(|v| v.map(|v| v.to_vec().into())).collect::<Result<_>>()?,
+                }),
+                Kind::Float => proto::feature::Kind::FloatList(proto::FloatList {
+                    value: feature.floats()?.collect::<Result<_>>()?,
+                }),
+                Kind::Int64 => proto::feature::Kind::Int64List(proto::Int64List {
+                    value: feature.int64s()?.collect::<Result<_>>()?,
+                }),
+            };
+            Ok(proto::Feature { kind: Some(kind) })
+        };
+        SequenceExampleView::new(payload).for_each(|key, entry| {
+            let mut put = || -> Result<()> {
+                match &entry {
+                    SequenceEntry::Feature(feature) => {
+                        features.feature.insert(key.to_owned(), value(feature.as_ref())?);
+                    }
+                    SequenceEntry::List(list) => {
+                        let steps = list.steps().map(|step| value(step?.as_ref()));
+                        let feature = steps.collect::<Result<_>>()?;
+                        lists.feature_list.insert(key.to_owned(), proto::FeatureList { feature });
+                    }
+                }
+                Ok(())
+            };
+            if let Err(e) = put() {
+                read = Err(e);
+            }
+        })?;
+        read.map(|()| (features, lists))
+    }
+
+    proptest::proptest! {
+        /// Pieces of messages doubled, cut out, moved and changed: the view reads what prost reads, and refuses what it refuses.
+        #[test]
+        fn the_view_agrees_with_prost(
+            edits in proptest::collection::vec((0usize..400, 0usize..40, 0u8..4, proptest::prelude::any::<u8>()), 0..6)
+        ) {
+            let steps = [Values::Int64(vec![1, -2]), Values::Float(vec![0.5])];
+            let mut payload = SequenceExampleBuilder::new()
+                .context(ExampleBuilder::new().text("id", "a").int64s("n", [1, 300]).float("x", 0.5))
+                .bytes_steps("w", [vec![&b"ab"[..], b""], vec![]])
+                .steps("m", &steps)
+                .encode();
+            for (at, len, what, byte) in edits {
+                let at = at % (payload.len() + 1);
+                let end = (at + len).min(payload.len());
+                match what {
+                    0 => drop(payload.drain(at..end)),
+                    1 => {
+                        let piece = payload[at..end].to_vec();
+                        drop(payload.splice(at..at, piece));
+                    }
+                    2 => payload.insert(at, byte),
+                    _ if at < payload.len() => payload[at] = byte,
+                    _ => {}
+                }
+            }
+            let expected = SequenceExample::decode(&payload[..]);
+            let found = seen(&payload);
+            match expected {
+                Ok(message) => {
+                    let expected = (message.context.unwrap_or_default(), message.feature_lists.unwrap_or_default());
+                    // By their bytes: NaN is not equal to itself.
+                    let bytes = |(a, b): (proto::Features, proto::FeatureLists)| (a.encode_to_vec(), b.encode_to_vec());
+                    proptest::prop_assert_eq!(bytes(found.unwrap()), bytes(expected));
+                }
+                Err(e) => proptest::prop_assert!(found.is_err(), "prost says {}", e),
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::options::Stratify;
 use super::scan::Place;
 use crate::dataset::share_ends;
 use crate::error::{Error, Result};
-use crate::example::{ExampleView, FeatureView, Kind};
+use crate::example::{ExampleView, FeatureView, Kind, SequenceExampleView};
 
 /// The features by which records are told apart where none is named, the first that a record has.
 const KEYS: [&str; 2] = ["image/key/sha256", "image/filename"];
@@ -44,7 +44,10 @@ impl Keys {
     fn key(&self, payload: &[u8]) -> Result<u64> {
         if let Some(name) = &self.key {
             let feature = ExampleView::new(payload).feature(name)?;
-            let feature = feature.ok_or_else(|| Error::schema(name, "is missing, and the split goes by it"))?;
+            let feature = feature.ok_or_else(|| match SequenceExampleView::new(payload).list(name) {
+                Ok(Some(_)) => Error::schema(name, "is a feature list, by which records cannot be told apart"),
+                _ => Error::schema(name, "is missing, and the split goes by it"),
+            })?;
             return Ok(self.hash(&single(&feature)?));
         }
         // Records that are no Examples have no features, but can be split all the same.
@@ -161,7 +164,7 @@ fn by_class(records: &[(Place, Traits)], split: &[(String, f64)], warnings: &mut
 mod tests {
     use super::*;
     use crate::dataset::parse_split;
-    use crate::example::ExampleBuilder;
+    use crate::example::{ExampleBuilder, SequenceExampleBuilder};
 
     fn keys(key: Option<&str>) -> Keys {
         Keys::new(7, key, &Stratify::Label)
@@ -199,6 +202,9 @@ mod tests {
         for name in ["f", "g"] {
             assert_eq!(keys(Some(name)).of(&payload).unwrap_err().kind_name(), "schema");
         }
+        let list = SequenceExampleBuilder::new().int64_steps("f", [[1]]).encode();
+        let error = keys(Some("f")).of(&list).unwrap_err().to_string();
+        assert!(error.contains("'f' is a feature list"), "{error}");
     }
 
     #[test]
