@@ -463,6 +463,19 @@ fn large_pictures_are_made_smaller_and_other_types_are_encoded_anew() {
     let (code, report) = tfr_json(&["convert", text(&src), text(&other), "--reencode", "png"]);
     assert_eq!((code, &report["records"]), (0, &json!(4)));
 
+    assert_eq!(report["flattened"], json!([]));
+    // Of several frames the first is stored, which is said.
+    fs::write(src.join("a/two.gif"), [&gif[..gif.len() - 1], &gif[19..]].concat()).unwrap();
+    let (code, found) = tfr_json(&["convert", text(&src), text(&other), "--reencode", "png", "--dry-run", "--force"]);
+    assert_eq!((code, &found["flattened"]), (0, &json!([{"path": "a/two.gif", "frames": 2}])));
+    let (code, report) = tfr_json(&["convert", text(&src), text(&other), "--reencode", "png", "--force"]);
+    assert_eq!((code, &report["flattened"]), (0, &found["flattened"]));
+    let warned = report["warnings"].to_string();
+    assert!(
+        warned.contains("1 file holds several frames or pages, of which the first is stored: a/two.gif (2)"),
+        "{warned}"
+    );
+
     // Both at once: a BMP is made smaller too.
     let bmp = tmp.path().join("bmp");
     fs::create_dir_all(bmp.join("a")).unwrap();

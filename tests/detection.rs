@@ -258,6 +258,51 @@ fn bad_files_of_voc_are_named_and_can_be_left_out() {
 }
 
 #[test]
+fn annotations_name_no_files_of_the_machine() {
+    let tmp = tempfile::tempdir().unwrap();
+    let src = tmp.path().join("voc");
+    voc(&src);
+    picture(&tmp.path().join("other.jpg"), 9);
+    fs::write(src.join("Annotations/1.xml"), "<annotation><filename>../../other.jpg</filename></annotation>").unwrap();
+    for more in [&[][..], &["--on-error", "skip"]] {
+        let (code, said) = refused(&src, more);
+        assert!(code == 1 && said.contains("Annotations/1.xml") && said.contains("--allow-outside"), "{said}");
+    }
+    assert_eq!(convert(&src, &tmp.path().join("any"), &["--allow-outside"])["records"], 4);
+    voc_xml(&src, "1", [50, 40], "");
+    list(&src, "train", "0\n../../else/a\n");
+    let (code, said) = refused(&src, &[]);
+    assert!(code == 1 && said.contains("'../../else/a' of the set"), "{said}");
+
+    let src = tmp.path().join("coco");
+    let mut outside = instances();
+    outside["images"][1]["file_name"] = json!("../../other.jpg");
+    coco(&src, &outside);
+    let (code, said) = refused(&src, &[]);
+    assert!(code == 1 && said.contains("the image 10: ") && said.contains("--allow-outside"), "{said}");
+}
+
+#[test]
+fn a_dataset_named_a_level_too_high_or_too_low_is_found() {
+    let tmp = tempfile::tempdir().unwrap();
+    voc(&tmp.path().join("kit/VOC2012"));
+    coco(&tmp.path().join("photos/coco"), &instances());
+    for (given, meant) in [
+        ("kit", "kit/VOC2012"),
+        ("kit/VOC2012/JPEGImages", "kit/VOC2012"),
+        ("kit/VOC2012/Annotations", "kit/VOC2012"),
+        ("photos", "photos/coco"),
+        ("photos/coco/train2017", "photos/coco"),
+        ("photos/coco/annotations", "photos/coco"),
+    ] {
+        let (code, said) = refused(&tmp.path().join(given), &[]);
+        assert!(code == 2 && said.contains(meant) && !said.contains("--on-error"), "{given}: {said}");
+    }
+    let report = convert(&tmp.path().join("photos/coco/train2017"), &tmp.path().join("out"), &["--layout", "flat"]);
+    assert_eq!(report["records"], 2, "the images alone can be had");
+}
+
+#[test]
 fn the_bytes_of_boxes_do_not_depend_on_threads_or_interruptions() {
     let tmp = tempfile::tempdir().unwrap();
     let src = tmp.path().join("coco");

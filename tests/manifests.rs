@@ -183,6 +183,84 @@ fn lists_that_cannot_be_understood_name_the_line() {
 }
 
 #[test]
+fn class_names_go_by_class_and_one_word_among_numbers_is_a_slip() {
+    let tmp = tempfile::tempdir().unwrap();
+    ten(tmp.path());
+    let (csv, jsonl) = (tmp.path().join("list.csv"), tmp.path().join("list.jsonl"));
+    let both = [
+        (&csv, "path,class\nimg/0.jpg,dog\nimg/1.jpg,cat\n"),
+        (&jsonl, "{\"path\": \"img/0.jpg\", \"class\": \"dog\"}\n{\"path\": \"img/1.jpg\", \"class\": \"cat\"}\n"),
+    ];
+    for (at, (list, content)) in both.into_iter().enumerate() {
+        fs::write(list, content).unwrap();
+        let out = tmp.path().join(format!("class-{at}"));
+        assert_eq!(convert(list, &out, &[])["classes"], json!(["cat", "dog"]));
+        assert_eq!(records(&out, "train")["img/0.jpg"]["image/class/label"], json!({"int64": [1]}));
+    }
+    // Beside a label it is a column like others, in all rows or in none.
+    fs::write(&csv, "path,class,label\nimg/0.jpg,animal,3\n").unwrap();
+    let out = tmp.path().join("beside");
+    convert(&csv, &out, &[]);
+    assert_eq!(records(&out, "train")["img/0.jpg"]["class"], json!({"bytes": ["animal"]}));
+    let rows =
+        "{\"path\": \"img/0.jpg\", \"class\": \"a\"}\n{\"path\": \"img/1.jpg\", \"label\": 1, \"class\": \"a\"}\n";
+    fs::write(&jsonl, rows).unwrap();
+    let said = refused(&jsonl, &[]).1;
+    assert!(said.contains("'class' stands beside 'label' in line 2, and without it in line 1"), "{said}");
+
+    let rows: String =
+        (0..10).map(|i| format!("img/{i}.jpg,{}\n", if i == 7 { "cat".into() } else { i.to_string() })).collect();
+    fs::write(&csv, format!("path,label\n{rows}")).unwrap();
+    let (code, said) = refused(&csv, &[]);
+    assert!(code == 1 && said.contains("line 9: the label 'cat' is a name, but line 2 has the number 0"), "{said}");
+    // Names that look like numbers are names where a file says so.
+    let labels = tmp.path().join("labels.txt");
+    fs::write(&labels, "cat\n9\n8\n6\n5\n4\n3\n2\n1\n0\n").unwrap();
+    let out = tmp.path().join("names");
+    convert(&csv, &out, &["--labels", text(&labels)]);
+    assert_eq!(records(&out, "train")["img/9.jpg"]["image/class/label"], json!({"int64": [1]}));
+    // A further column of numbers with a word in it is stored as text, and said to be.
+    fs::write(&csv, "path,weight\nimg/0.jpg,0.5\nimg/1.jpg,heavy\n").unwrap();
+    let report = convert(&csv, &tmp.path().join("words"), &[]);
+    assert!(report["warnings"].to_string().contains("'weight' is stored as text: line 3 holds text"), "{report}");
+}
+
+#[test]
+fn a_list_names_no_files_of_the_machine() {
+    let tmp = tempfile::tempdir().unwrap();
+    ten(tmp.path());
+    ten(&tmp.path().join("lists"));
+    let lists = tmp.path().join("lists");
+    std::os::unix::fs::symlink(tmp.path().join("img/1.jpg"), lists.join("img/link.jpg")).unwrap();
+    let absolute = tmp.path().join("img/1.jpg");
+    for path in ["../img/1.jpg", text(&absolute), "img/link.jpg"] {
+        let csv = lists.join("list.csv");
+        fs::write(&csv, format!("path\nimg/0.jpg\n{path}\n")).unwrap();
+        let jsonl = lists.join("list.jsonl");
+        fs::write(&jsonl, format!("\n{}\n{}\n", json!({"path": "img/0.jpg"}), json!({"path": path}))).unwrap();
+        for list in [csv, jsonl] {
+            for more in [&[][..], &["--on-error", "skip"]] {
+                let (code, said) = refused(&list, more);
+                let what = format!("line 3: '{path}' lies outside {}", lists.display());
+                assert!(code == 1 && said.contains(&what) && said.contains("--allow-outside"), "{said}");
+            }
+            let out = tmp.path().join("out");
+            assert_eq!(convert(&list, &out, &["--allow-outside"])["records"], 2);
+            fs::remove_dir_all(&out).unwrap();
+        }
+    }
+    // A path may be absolute where it leads below the list.
+    fs::write(lists.join("list.csv"), format!("path\n{}\n", text(&lists.join("img/0.jpg")))).unwrap();
+    assert_eq!(convert(&lists.join("list.csv"), &tmp.path().join("in"), &[])["records"], 1);
+    // What is no path is not printed whole.
+    fs::write(lists.join("list.csv"), format!("path,split\n{},train\n", "x".repeat(1 << 20))).unwrap();
+    let said = refused(&lists.join("list.csv"), &[]).1;
+    assert!(said.len() < 1000 && said.contains("line 2: the path") && said.contains("1048576 bytes"), "{said}");
+    fs::write(lists.join("list.csv"), format!("path,split\nimg/0.jpg,{}\n", "x y".repeat(1 << 20))).unwrap();
+    assert!(refused(&lists.join("list.csv"), &[]).1.len() < 1000);
+}
+
+#[test]
 fn missing_files_of_a_list_are_left_out_and_listed() {
     let tmp = tempfile::tempdir().unwrap();
     ten(tmp.path());

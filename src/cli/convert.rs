@@ -28,8 +28,8 @@ holdout or unlabeled, in capitals or not; a set is called as its folder is. Wher
 dataset or its .json, a VOC directory. JPEG and PNG files are stored as they are, byte for byte. Files whose names are not
 an image's are passed over and counted.
 
-A list has a column (a JSONL line, a key) `path`, the image below the list's folder; and it may have `label`, a class
-number or name; `text`, the class name; `split`, the set; `boxes`, a JSON list of {\"xmin\", \"ymin\", \"xmax\", \"ymax\",
+A list has a column (a JSONL line, a key) `path`, the image below the list's folder; and it may have `label` (or, without
+it, `class`), a class number or name; `text`, the class name; `split`, the set; `boxes`, a JSON list of {\"xmin\", \"ymin\", \"xmax\", \"ymax\",
 \"label\", \"text\"} in parts of the image's size, 0 to 1. Any further column becomes a feature of its name.
 COCO and VOC give image/object/bbox/{xmin,ymin,xmax,ymax} in parts of the image's size and
 image/object/class/{label,text}. The Object Detection API wants labels from 1: `--label-offset 1`. The corners of VOC
@@ -74,6 +74,9 @@ pub(super) struct Args {
     /// The shards' compression
     #[arg(long, value_name = "none|gzip|zlib", default_value = "none")]
     compression: Compression,
+    /// Let a list, COCO or VOC name images outside its own folder: `../`, absolute paths, links that lead out
+    #[arg(long)]
+    allow_outside: bool,
     /// How each image is checked: its structure to the last marker, every pixel decoded, or its first bytes
     #[arg(long, value_enum, default_value = "header")]
     verify: VerifyArg,
@@ -186,6 +189,7 @@ impl Args {
             labels: self.labels.clone(),
             label_offset: self.label_offset,
             compression: self.compression,
+            allow_outside: self.allow_outside,
             verify: match self.verify {
                 VerifyArg::Header => Verify::Header,
                 VerifyArg::Decode => Verify::Decode,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::options::{ConvertOptions, Layout, OnError};
 use super::plan::PlannedSet;
 use super::prepare::Prepared;
-use super::report::{Duplicate, PassedOver, Skipped};
+use super::report::{Duplicate, Flattened, PassedOver, Skipped, flattened_warning};
 use super::run::{Ready, check_out, prepare_each};
 use crate::dataset::{Existing, Manifest, refuse_existing};
 use crate::error::{ErrorClass, Result};
@@ -35,6 +35,8 @@ pub struct DryRun {
     pub filtered: Vec<Skipped>,
     /// Files that would be left out because an earlier one has the same bytes.
     pub duplicates: Vec<Duplicate>,
+    /// Files of several frames or pages of which the first would be stored.
+    pub flattened: Vec<Flattened>,
     /// Files that were not looked at, because their names are not an image's.
     pub passed_over: PassedOver,
     /// What a person should know.
@@ -100,7 +102,10 @@ pub fn dry_run(options: &ConvertOptions, job: &Job<'_>) -> Result<DryRun> {
             done.add(file.size);
             let left_out = |reason| Skipped { path: file.path.to_string(), reason };
             match prepared {
-                Ok(Prepared::Record(_)) => Ok(Outcome::Record),
+                Ok(Prepared::Record(_)) => Ok(Outcome::Record(None)),
+                Ok(Prepared::First(_, frames)) => {
+                    Ok(Outcome::Record(Some(Flattened { path: file.path.to_string(), frames })))
+                }
                 Ok(Prepared::Filtered(reason)) => Ok(Outcome::Filtered(left_out(reason))),
                 Err(e) if e.class() == ErrorClass::System && e.location().path.is_none() => Err(e),
                 Err(e) => Ok(Outcome::Bad(left_out(e.message()))),
@@ -111,6 +116,8 @@ pub fn dry_run(options: &ConvertOptions, job: &Job<'_>) -> Result<DryRun> {
     }
     run.skipped.sort();
     run.filtered.sort();
+    run.flattened.sort();
+    run.warnings.extend(flattened_warning(&run.flattened));
     run.passes = match options.on_error {
         OnError::Fail => run.skipped.is_empty(),
         OnError::Skip(most) => run.skipped.len() as u64 <= most,
@@ -123,7 +130,7 @@ pub fn dry_run(options: &ConvertOptions, job: &Job<'_>) -> Result<DryRun> {
 
 /// What would come of a file.
 enum Outcome {
-    Record,
+    Record(Option<Flattened>),
     Filtered(Skipped),
     Bad(Skipped),
 }
@@ -134,7 +141,7 @@ impl DryRun {
         let mut records = 0;
         for (file, outcome) in set.files.iter().zip(outcomes) {
             match outcome {
-                Outcome::Record => {}
+                Outcome::Record(flattened) => self.flattened.extend(flattened),
                 Outcome::Filtered(file) => {
                     self.filtered.push(file);
                     continue;

@@ -13,5 +13,5 @@ pub use crate::dataset::{ShardCount, parse_split};
 pub use crate::size::parse_size;
 pub use dry_run::{DryRun, DrySet, dry_run};
 pub use options::{ConvertOptions, Exif, Layout, MinSize, OnError, Reencode, Verify};
-pub use report::{ConvertReport, Duplicate, PassedOver, Skipped};
+pub use report::{ConvertReport, Duplicate, Flattened, PassedOver, Skipped};
 pub use run::convert;

@@ -165,6 +165,9 @@ pub struct ConvertOptions {
     pub label_offset: i64,
     /// The shards' compression. Default: none.
     pub compression: Compression,
+    /// Lets lists, COCO and VOC name files outside their own folder: above it, at absolute paths, behind links that lead out.
+    /// Else such a name is an error, since a list may come from anybody. Default: off.
+    pub allow_outside: bool,
     /// How each image is checked.
     pub verify: Verify,
     /// What to do about bad files.
@@ -206,6 +209,7 @@ impl ConvertOptions {
             labels: None,
             label_offset: 0,
             compression: Compression::None,
+            allow_outside: false,
             verify: Verify::default(),
             on_error: OnError::default(),
             dedupe: false,

@@ -21,8 +21,20 @@ const START_LEN: u64 = 64 << 10;
 pub(super) enum Prepared {
     /// A serialised Example.
     Record(Vec<u8>),
+    /// A serialised Example that holds the first of so many frames or pages.
+    First(Vec<u8>, usize),
     /// Nothing: the options leave such an image out. The reason.
     Filtered(String),
+}
+
+/// The bytes to store and what their header says.
+struct Stored {
+    bytes: Vec<u8>,
+    probe: Probe,
+    /// The EXIF orientation by which the image was turned, if it was.
+    turned: Option<u8>,
+    /// Whether it is encoded again.
+    is_new: bool,
 }
 
 /// Prepares files; one a thread.
@@ -60,7 +72,10 @@ impl<'a> Preparer<'a> {
         if let Some(reason) = self.misfit(&probe) {
             return Ok(Prepared::Filtered(reason));
         }
-        let (bytes, probe, turned) = self.image(bytes, probe)?;
+        let frames = image::frame_count(&bytes, format);
+        let stored = self.image(bytes, probe)?;
+        let is_cut = frames > 1 && stored.is_new;
+        let Stored { bytes, probe, turned, .. } = stored;
         let sha256 = hex(&Sha256::digest(&bytes));
         let filename = notes.and_then(|n| n.filename.as_ref()).unwrap_or(&file.path);
         let mut example = ExampleBuilder::new()
@@ -82,7 +97,8 @@ impl<'a> Preparer<'a> {
         for (name, values) in notes.iter().flat_map(|n| &n.features) {
             example = example.values(&**name, values);
         }
-        Ok(Prepared::Record(example.encode()))
+        let record = example.encode();
+        Ok(if is_cut { Prepared::First(record, frames) } else { Prepared::Record(record) })
     }
 
     fn add_objects<'e>(
@@ -144,8 +160,8 @@ impl<'a> Preparer<'a> {
         Some(format!("{width}x{height} pixels, an aspect of {aspect:.2}, more than {most}"))
     }
 
-    /// The bytes to store, what their header says, and the EXIF orientation by which the image was turned, if it was.
-    fn image(&mut self, bytes: Vec<u8>, probe: Probe) -> Result<(Vec<u8>, Probe, Option<u8>)> {
+    /// What is stored of an image.
+    fn image(&mut self, bytes: Vec<u8>, probe: Probe) -> Result<Stored> {
         let is_stored = is_stored(probe.format);
         if is_stored && self.options.verify == Verify::Decode {
             self.decoder.decode_into(&bytes, &mut self.pixels)?;
@@ -153,7 +169,7 @@ impl<'a> Preparer<'a> {
         let turns = self.options.exif == Exif::Bake && matches!(probe.exif_orientation, Some(2..=8));
         let side = self.options.resize_shorter.filter(|side| probe.height.min(probe.width) > *side);
         if is_stored && !turns && side.is_none() {
-            return Ok((bytes, probe, None));
+            return Ok(Stored { bytes, probe, turned: None, is_new: false });
         }
         let turned = probe.exif_orientation;
         let mut pixels = match probe.format {
@@ -170,7 +186,7 @@ impl<'a> Preparer<'a> {
             pixels => pixels.encode_png()?,
         };
         let probe = image::probe_header(&bytes, &self.options.limits)?;
-        Ok((bytes, probe, turned))
+        Ok(Stored { bytes, probe, turned, is_new: true })
     }
 }
 

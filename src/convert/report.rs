@@ -28,6 +28,9 @@ pub struct ConvertReport {
     pub filtered: Vec<Skipped>,
     /// Files that were left out because an earlier one has the same bytes, in the order in which they were looked at.
     pub duplicates: Vec<Duplicate>,
+    /// Files of several frames or pages (GIF, WebP, TIFF, animated PNG) that are encoded again, by path: the first is stored.
+    /// Those of shards that are kept of an earlier run are not among them.
+    pub flattened: Vec<Flattened>,
     /// Files that were not looked at, because their names are not an image's.
     pub passed_over: PassedOver,
     /// What a person should know.
@@ -43,6 +46,30 @@ pub struct Skipped {
     pub path: String,
     /// Why.
     pub reason: String,
+}
+
+/// A file of which the first frame or page is stored.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[non_exhaustive]
+pub struct Flattened {
+    /// Its path below the source.
+    pub path: String,
+    /// How many frames or pages it has.
+    pub frames: usize,
+}
+
+/// Says of such files what is lost; the first few by name.
+pub(super) fn flattened_warning(files: &[Flattened]) -> Option<String> {
+    const NAMED: usize = 5;
+    let named = files.iter().take(NAMED).map(|file| format!("{} ({})", file.path, file.frames));
+    let mut named = named.collect::<Vec<_>>().join(", ");
+    match files.len() {
+        0 => return None,
+        n if n > NAMED => named += &format!(" and {} more", n - NAMED),
+        _ => {}
+    }
+    let what = if files.len() == 1 { "1 file holds" } else { &format!("{} files hold", files.len()) };
+    Some(format!("{what} several frames or pages, of which the first is stored: {named}"))
 }
 
 /// A file that was left out because an earlier one has the same bytes.

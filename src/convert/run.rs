@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -13,7 +13,7 @@ use super::dedupe::remove_duplicates;
 use super::options::{ConvertOptions, OnError};
 use super::plan::{PlannedSet, plan};
 use super::prepare::{Prepared, Preparer};
-use super::report::{ConvertReport, Duplicate, Skipped};
+use super::report::{ConvertReport, Duplicate, Flattened, Skipped, flattened_warning};
 use super::source::{Source, SourceFile, scan};
 use crate::dataset::{
     Existing, FeatureEntry, MAX_LABEL_OFFSET, Manifest, SetWriter, ShardSummary, WrittenShard, finish_sets,
@@ -26,6 +26,9 @@ use crate::record::Compression;
 /// Records that a lane prepares at a time, at most this many files and source bytes (a larger file goes alone).
 const WINDOW_FILES: usize = 64;
 const WINDOW_BYTES: u64 = 8 << 20;
+/// Shards of fewer source bytes are flushed to disk so many at a time.
+const SMALL_SHARD: u64 = 1 << 20;
+const SMALL_LANES: usize = 32;
 /// Source bytes in the windows of all lanes together, of which each has two at a time.
 const ALL_WINDOWS_BYTES: u64 = 64 << 20;
 
@@ -66,6 +69,7 @@ fn write_anew(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> 
         done: job.counter(total),
         skipped: Mutex::default(),
         filtered: Mutex::default(),
+        flattened: Mutex::default(),
     };
     for (path, reason) in source.bad {
         let error = bad_file(&source.root, &path, &reason);
@@ -91,6 +95,8 @@ fn write_anew(options: &ConvertOptions, job: &Job<'_>) -> Result<ConvertReport> 
     let sorted = |list: Mutex<BTreeSet<Skipped>>| list.into_inner().unwrap_or_default().into_iter().collect();
     report.skipped = sorted(run.skipped);
     report.filtered = sorted(run.filtered);
+    report.flattened = std::mem::take(&mut *locked(&run.flattened)).into_iter().collect();
+    report.warnings.extend(flattened_warning(&report.flattened));
     let emptied = |set: &&PlannedSet| !set.files.is_empty() && report.sets.get(&set.name) == Some(&0);
     let emptied = sets.iter().filter(emptied).map(|set| format!("no image is left in the set '{}'", set.name));
     report.warnings.extend(emptied);
@@ -228,6 +234,7 @@ struct Run<'a> {
     done: Counter<'a>,
     skipped: Mutex<BTreeSet<Skipped>>,
     filtered: Mutex<BTreeSet<Skipped>>,
+    flattened: Mutex<BTreeSet<Flattened>>,
 }
 
 impl Run<'_> {
@@ -262,8 +269,11 @@ impl Run<'_> {
 
     /// Writes the shards of a set, several at a time. Of several errors, the one of the first shard is given.
     fn write_shards(&self, set: &PlannedSet, writer: &SetWriter) -> Result<Vec<ShardSummary>> {
-        // One lane more than threads: while one waits for the disk, the others go on.
-        let lanes = (self.job.thread_count() + 1).min(writer.count());
+        // One lane more than threads: while one waits for the disk, the others go on. Small shards do nothing but wait.
+        let bytes: u64 = set.files.iter().map(|file| file.size).sum();
+        let small = bytes / (writer.count() as u64).max(1) < SMALL_SHARD;
+        let lanes = self.job.thread_count() + 1;
+        let lanes = if small { lanes.max(SMALL_LANES) } else { lanes }.min(writer.count());
         let window = (ALL_WINDOWS_BYTES / (2 * lanes.max(1) as u64)).min(WINDOW_BYTES);
         in_order(lanes, writer.count(), |index| self.write_shard(set, writer, index, window))
     }
@@ -290,12 +300,19 @@ impl Run<'_> {
                 for (file, prepared) in files[windows[number].clone()].iter().zip(current) {
                     match prepared {
                         Ok(Prepared::Record(payload)) => shard.write(&payload)?,
+                        Ok(Prepared::First(payload, frames)) => {
+                            shard.write(&payload)?;
+                            let path = file.path.to_string();
+                            locked(&self.flattened).insert(Flattened { path, frames });
+                        }
                         Ok(Prepared::Filtered(reason)) => {
+                            shard.leave_out();
                             self.filter(Skipped { path: file.path.to_string(), reason });
                         }
                         Err(e) => {
                             let reason = e.message();
                             self.skip_or_fail(Skipped { path: file.path.to_string(), reason }, e)?;
+                            shard.leave_out();
                         }
                     }
                     self.done.add(file.size);
@@ -325,8 +342,12 @@ impl Run<'_> {
 
     /// Lists an image that the options leave out.
     fn filter(&self, filtered: Skipped) {
-        self.filtered.lock().unwrap_or_else(PoisonError::into_inner).insert(filtered);
+        locked(&self.filtered).insert(filtered);
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Prepares files on the threads of the current pool, and gives each to `then` with what came of it.

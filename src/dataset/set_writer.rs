@@ -13,7 +13,11 @@ use super::set_files::{remove_if_there, remove_leftovers, shards_of};
 use super::shard_writer::{ShardSummary, ShardWriter, summarize};
 use super::swap::{self, Journal, finish_swap};
 use crate::error::{Error, ErrorClass, Result};
+use crate::job::in_order;
 use crate::record::Compression;
+
+/// Files that are flushed to disk at a time: a disk takes many at once in the time of one.
+const SYNCING: usize = 32;
 
 /// What is to be written.
 #[derive(Debug, Clone)]
@@ -112,7 +116,7 @@ impl SetWriter {
         }
     }
 
-    /// Begins the shard with this number.
+    /// Begins the shard with this number. It is held to the number of records that the plan gives it.
     pub fn shard(&self, index: usize) -> Result<ShardWriter> {
         if let Some(begun) = self.begun.get(index) {
             begun.store(true, Ordering::Relaxed);
@@ -121,10 +125,11 @@ impl SetWriter {
             Existing::Replace => self.staged_path(index),
             _ => self.final_path(index),
         };
-        ShardWriter::create(path, self.plan.compression)
+        let planned = self.plan.shard_records.get(index).copied().unwrap_or_default();
+        Ok(ShardWriter::create(path, self.plan.compression)?.planned(planned))
     }
 
-    /// Ends the set: `shards` are the summaries in order. Puts a replaced set into place, writes the indexes and the
+    /// Ends the set: `shards` are the summaries in order, as many as planned. Puts a replaced set into place, writes the indexes and the
     /// set's entry in the manifest, and removes what an earlier set has left.
     pub fn finish(self, shards: Vec<ShardSummary>) -> Result<Vec<ShardSummary>> {
         Ok(finish_sets(vec![self], vec![shards])?.pop().unwrap_or_default())
@@ -134,11 +139,12 @@ impl SetWriter {
         swap::put_in_place(&self.dir, &self.plan.name, &entry)?;
         for (index, shard) in shards.iter_mut().enumerate() {
             shard.path = self.final_path(index);
-            match self.plan.compression {
-                Compression::None => drop(write_idx(&shard.path, &shard.spans)?),
-                _ => remove_if_there(&idx_path(&shard.path))?,
-            }
         }
+        // Each is flushed to disk by itself: together they wait once.
+        in_order(SYNCING, shards.len(), |index| match self.plan.compression {
+            Compression::None => write_idx(&shards[index].path, &shards[index].spans).map(drop),
+            _ => remove_if_there(&idx_path(&shards[index].path)),
+        })?;
         swap::enter(&self.dir, &self.plan.name, entry)?;
         Ok(shards)
     }
@@ -197,6 +203,9 @@ impl SetWriter {
 /// together: of all of them or of none.
 pub(crate) fn finish_sets(writers: Vec<SetWriter>, shards: Vec<Vec<ShardSummary>>) -> Result<Vec<Vec<ShardSummary>>> {
     let Some(dir) = writers.first().map(|writer| writer.dir.clone()) else { return Ok(Vec::new()) };
+    if writers.len() != shards.len() || writers.iter().zip(&shards).any(|(writer, s)| writer.count() != s.len()) {
+        return Err(Error::usage("a set cannot be ended with another number of shards than was planned").at_path(&dir));
+    }
     let mut journal = Journal::default();
     for (writer, shards) in writers.iter().zip(&shards).filter(|(writer, _)| writer.existing == Existing::Replace) {
         journal.sets.insert(writer.plan.name.clone(), writer.entry(shards));
@@ -253,6 +262,7 @@ mod tests {
     fn write_one(set: &SetWriter, index: usize, records: u64) -> ShardSummary {
         let mut shard = set.shard(index).unwrap();
         (0..records).for_each(|r| shard.write(&r.to_le_bytes()).unwrap());
+        (records..set.plan.shard_records[index]).for_each(|_| shard.leave_out());
         shard.finish().unwrap()
     }
 
@@ -343,6 +353,24 @@ mod tests {
         let before = visible(dir);
         SetWriter::create(dir, plan(&[2, 2], "p"), Existing::Resume).unwrap().abandon().unwrap();
         assert_eq!(visible(dir), before);
+    }
+
+    #[test]
+    fn a_shard_with_other_records_than_planned_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let set = SetWriter::create(dir, plan(&[2, 1], "p"), Existing::Refuse).unwrap();
+        for records in [1, 3] {
+            let mut shard = set.shard(0).unwrap();
+            (0..records).for_each(|_| shard.write(b"x").unwrap());
+            let error = shard.finish().unwrap_err();
+            assert!(error.to_string().contains(&format!("2 records were planned, {records} are written")), "{error}");
+            assert!(visible(dir).is_empty(), "nothing is seen of it");
+        }
+        let first = write_one(&set, 0, 2);
+        let error = set.finish(vec![first]).unwrap_err();
+        assert!(error.to_string().contains("another number of shards"), "{error}");
+        assert!(!dir.join("manifest.json").exists());
     }
 
     #[test]

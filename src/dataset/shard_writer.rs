@@ -34,6 +34,9 @@ pub struct ShardWriter {
     writer: Writer<BufWriter<NamedTempFile>>,
     spans: Vec<Span>,
     path: PathBuf,
+    /// How many records it is to have, if that was planned.
+    planned: Option<u64>,
+    left_out: u64,
 }
 
 /// A finished shard.
@@ -80,7 +83,17 @@ impl ShardWriter {
         let path = path.into();
         let temp = temp_beside(&path).map_err(|e| Error::io(&path, e))?;
         let writer = Writer::with_compression(BufWriter::with_capacity(256 << 10, temp), compression);
-        Ok(ShardWriter { writer, spans: Vec::new(), path })
+        Ok(ShardWriter { writer, spans: Vec::new(), path, planned: None, left_out: 0 })
+    }
+
+    /// The same, held to a number of records.
+    pub(super) fn planned(self, records: u64) -> Self {
+        ShardWriter { planned: Some(records), ..self }
+    }
+
+    /// Counts a record that was planned and is not written, such as that of a file which cannot be read.
+    pub fn leave_out(&mut self) {
+        self.left_out += 1;
     }
 
     /// Appends a record.
@@ -96,8 +109,18 @@ impl ShardWriter {
     }
 
     /// Brings the shard to disk under its final name.
+    ///
+    /// # Errors
+    /// Those of the system; and a usage error, with nothing under the final name, where a shard of a
+    /// [`SetWriter`](super::SetWriter) has other records than planned, those [left out](Self::leave_out) counted.
     pub fn finish(self) -> Result<ShardSummary> {
         let path = self.path;
+        let written = self.spans.len() as u64;
+        if let Some(planned) = self.planned.filter(|planned| *planned != written + self.left_out) {
+            let left_out = self.left_out;
+            let detail = format!("{planned} records were planned, {written} are written and {left_out} left out");
+            return Err(Error::usage(detail).at_path(&path));
+        }
         let buffered = self.writer.finish().map_err(|e| e.at_path(&path))?;
         let temp = buffered.into_inner().map_err(|e| Error::io(&path, e.into_error()))?;
         persist(temp, &path).and_then(|()| sys::sync_dir(dir_of(&path))).map_err(|e| Error::io(&path, e))?;

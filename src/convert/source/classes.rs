@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use super::malformed;
+use super::{malformed, shortened};
 use crate::error::{Error, Result};
 
 /// More class numbers are taken for something else, such as ids.
 const MOST_CLASSES: i64 = 1_000_000;
+
+/// A longer name is something else, such as a text.
+const LONGEST_NAME: usize = 4096;
 
 /// Label and text.
 type Called = (Option<Box<str>>, Option<Box<str>>);
@@ -55,6 +58,12 @@ impl ClassNames {
     /// else by their names in the order of `given`, else by their names sorted by bytes. `path` is the file or the
     /// directory that the names are of.
     pub(super) fn number(&self, path: &Path, given: Option<Vec<String>>, offset: i64) -> Result<Numbered> {
+        let is_long = |name: &&Box<str>| name.len() > LONGEST_NAME;
+        let too_long = |named: &'_ Named| named.text.iter().chain(&named.label).find(is_long).cloned();
+        if let Some((named, long)) = self.names.iter().find_map(|named| Some((named, too_long(named)?))) {
+            let detail = format!("{}: the class name '{}' is {} bytes long", named.place, shortened(&long), long.len());
+            return Err(malformed(path, detail, format!("a class name has at most {LONGEST_NAME} bytes")));
+        }
         if let Some(named) =
             self.names.iter().find(|n| n.text.iter().chain(&n.label).any(|t| t.contains(char::is_control)))
         {
@@ -66,6 +75,21 @@ impl ClassNames {
             None => Some(None),
             Some(label) => label.trim().parse().ok().map(Some),
         };
+        // One word among numbers is a slip, not a reason to take all numbers for names.
+        let is_named = |named: &&Named| number(named).is_none();
+        let is_numbered = |named: &&Named| matches!(number(named), Some(Some(_)));
+        if let (None, Some(word), Some(numbered)) =
+            (&given, self.names.iter().find(is_named), self.names.iter().find(is_numbered))
+        {
+            let [word_label, number_label] = [word, numbered].map(|n| n.label.as_deref().unwrap_or_default());
+            let detail = format!(
+                "{}: the label '{word_label}' is a name, but {} has the number {number_label}",
+                word.place, numbered.place
+            );
+            let hint = "labels are class numbers or class names, in all rows and boxes; where names look like numbers, \
+                        `--labels FILE` lists them all";
+            return Err(malformed(path, detail, hint));
+        }
         let numbers: Option<Vec<Option<i64>>> = self.names.iter().map(number).collect();
         match numbers {
             Some(numbers) if numbers.iter().any(Option::is_some) => self.by_number(path, &numbers, given, offset),
@@ -208,7 +232,7 @@ fn name_numbers(
 
 fn not_given(path: &Path, place: &str, name: &str) -> Error {
     Error::usage_hint(
-        format!("{}, {place}: the class '{name}' is not in the labels file", path.display()),
+        format!("{}, {place}: the class '{}' is not in the labels file", path.display(), shortened(name)),
         "add the name to the file, or take the images of that class out",
     )
 }

@@ -1,5 +1,6 @@
 //! Where the images come from, and what is known of each: one file a layout.
 
+mod below;
 mod boxes;
 mod classes;
 mod coco;
@@ -12,6 +13,7 @@ mod table;
 mod voc;
 mod watched;
 
+use std::borrow::Cow;
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,8 +99,8 @@ pub(super) fn scan(options: &ConvertOptions, labels: Option<Vec<String>>, job: &
         Layout::Auto | Layout::Classes | Layout::Splits => folders::scan(src, layout, labels, job)?,
         Layout::Flat => folders::scan_flat(src, job)?,
         Layout::Csv | Layout::Jsonl => table::read(options, layout, labels, job)?,
-        Layout::Coco => coco::read(src, labels, job)?,
-        Layout::Voc => voc::read(src, labels, job)?,
+        Layout::Coco => coco::read(options, labels, job)?,
+        Layout::Voc => voc::read(options, labels, job)?,
     };
     if layout != Layout::Auto {
         source.layout = layout;
@@ -191,9 +193,26 @@ fn listed(names: &[String]) -> String {
     }
 }
 
+/// What is said of a list is not longer: what it holds may be.
+const LONGEST_DETAIL: usize = 2000;
+
+/// A name for a message: of a long one, both ends.
+fn shortened(name: &str) -> Cow<'_, str> {
+    const END: usize = 100;
+    if name.len() <= 3 * END {
+        return Cow::Borrowed(name);
+    }
+    let is_boundary = |at: &usize| name.is_char_boundary(*at);
+    let start = (0..=END).rev().find(is_boundary).unwrap_or(0);
+    let end = (name.len() - END..name.len()).find(is_boundary).unwrap_or(name.len());
+    Cow::Owned(format!("{}[...]{}", &name[..start], &name[end..]))
+}
+
 /// An error about a list or annotations.
 fn malformed(path: &Path, detail: impl Into<String>, hint: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Annotations { detail: detail.into(), hint: hint.into() }).at_path(path)
+    let detail = detail.into();
+    let detail = if detail.len() > LONGEST_DETAIL { shortened(&detail).into_owned() } else { detail };
+    Error::new(ErrorKind::Annotations { detail, hint: hint.into() }).at_path(path)
 }
 
 #[cfg(test)]
@@ -263,8 +282,8 @@ mod tests {
             assert_eq!(scan(&options, None, &job).unwrap_err().kind_name(), "interrupted", "{layout:?}");
             let read = match layout {
                 Layout::Csv | Layout::Jsonl => table::read(&options, layout, None, &job),
-                Layout::Coco => coco::read(&options.src, None, &job),
-                Layout::Voc => voc::read(&options.src, None, &job),
+                Layout::Coco => coco::read(&options, None, &job),
+                Layout::Voc => voc::read(&options, None, &job),
                 Layout::Flat => folders::scan_flat(&options.src, &job),
                 _ => folders::scan(&options.src, layout, None, &job),
             };

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use roxmltree::{Document, Node, ParsingOptions};
 
+use super::below::Below;
 use super::classes::{ClassNames, odd_names};
-use super::{Annotations, Objects, Source, SourceFile, boxes, extension, nearby};
-use crate::convert::options::Layout;
+use super::{Annotations, Objects, Source, SourceFile, boxes, extension, malformed, nearby, shortened};
+use crate::convert::options::{ConvertOptions, Layout};
 use crate::error::{Error, Result};
 use crate::example::Values;
 use crate::job::Job;
@@ -23,13 +24,16 @@ const SETS: [&str; 4] = ["train", "val", "test", "trainval"];
 /// A longer file of annotations is none.
 const LONGEST_XML: u64 = 16 << 20;
 const MOST_NODES: u32 = 1 << 20;
+/// A longer list of names is none.
+const LONGEST_LIST: u64 = 1 << 30;
 
 pub(super) fn is_voc(src: &Path) -> bool {
     src.join(ANNOTATIONS).is_dir() && src.join(IMAGES).is_dir()
 }
 
 /// Reads a dataset. Classes are numbered by `labels`, else sorted by bytes.
-pub(super) fn read(src: &Path, labels: Option<Vec<String>>, job: &Job<'_>) -> Result<Source> {
+pub(super) fn read(options: &ConvertOptions, labels: Option<Vec<String>>, job: &Job<'_>) -> Result<Source> {
+    let src = &*options.src;
     if !is_voc(src) {
         return Err(nearby::refuse(src, Layout::Voc).unwrap_or_else(|| {
             Error::usage_hint(
@@ -40,6 +44,7 @@ pub(super) fn read(src: &Path, labels: Option<Vec<String>>, job: &Job<'_>) -> Re
     }
     let mut source = Source { root: src.to_owned(), ..Source::default() };
     let mut names = ClassNames::default();
+    let below = Below::new(src, options.allow_outside);
     let features = ["source_id", "object/difficult", "object/truncated", "object/view"];
     let features: [Arc<str>; 4] = features.map(|name| format!("image/{name}").into());
     let mut sets = sets(src)?;
@@ -50,9 +55,12 @@ pub(super) fn read(src: &Path, labels: Option<Vec<String>>, job: &Job<'_>) -> Re
         let mut files = Vec::new();
         for stem in stems {
             job.check()?;
-            match image(src, &stem, &features, &mut names) {
+            let xml = format!("{ANNOTATIONS}/{stem}.xml");
+            below.check(&xml, src, &format!("the image '{}' of the set", shortened(&stem)))?;
+            match image(src, &stem, &below, &features, &mut names) {
                 Ok(file) => files.push(file),
-                Err(reason) => source.bad.push((format!("{ANNOTATIONS}/{stem}.xml"), reason)),
+                Err(Trouble::Outside(error)) => return Err(error),
+                Err(Trouble::Bad(reason)) => source.bad.push((xml, reason)),
             }
         }
         source.sets.push((set, files));
@@ -76,7 +84,7 @@ fn sets(src: &Path) -> Result<Vec<(Option<String>, Vec<String>)>> {
         if !path.is_file() || name == "trainval" && has_parts {
             continue;
         }
-        let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        let text = read_list(&path)?;
         sets.push((Some(name.to_owned()), text.lines().map(stem_in).filter(|s| !s.is_empty()).collect()));
     }
     if sets.is_empty() {
@@ -93,6 +101,16 @@ fn sets(src: &Path) -> Result<Vec<(Option<String>, Vec<String>)>> {
     Ok(sets)
 }
 
+fn read_list(path: &Path) -> Result<String> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST_LIST).read_to_string(&mut text));
+    if read.map_err(|e| Error::io(path, e))? as u64 == LONGEST_LIST {
+        let detail = format!("the list is over {} MiB", LONGEST_LIST >> 20);
+        return Err(malformed(path, detail, "a list of a set has the name of an image in each line"));
+    }
+    Ok(text)
+}
+
 /// A line's name; the lists of a class have a number behind it.
 fn stem_in(line: &str) -> String {
     let line = line.trim().trim_start_matches('\u{feff}');
@@ -102,14 +120,35 @@ fn stem_in(line: &str) -> String {
     }
 }
 
-/// An image by its file of annotations; or why it is bad.
-fn image(src: &Path, stem: &str, features: &[Arc<str>; 4], names: &mut ClassNames) -> Result<SourceFile, String> {
-    let text = read_xml(&src.join(ANNOTATIONS).join(format!("{stem}.xml")))?;
+/// What is wrong with an image: it is bad, or it lies where it must not be looked for.
+enum Trouble {
+    Bad(String),
+    Outside(Error),
+}
+
+impl From<String> for Trouble {
+    fn from(reason: String) -> Self {
+        Trouble::Bad(reason)
+    }
+}
+
+/// An image by its file of annotations.
+fn image(
+    src: &Path,
+    stem: &str,
+    below: &Below,
+    features: &[Arc<str>; 4],
+    names: &mut ClassNames,
+) -> Result<SourceFile, Trouble> {
+    let xml = src.join(ANNOTATIONS).join(format!("{stem}.xml"));
+    let text = read_xml(&xml)?;
     let options = ParsingOptions { allow_dtd: false, nodes_limit: MOST_NODES, ..ParsingOptions::default() };
     let document = Document::parse_with_options(&text, options).map_err(|e| e.to_string())?;
     let root = document.root_element();
     let filename = text_of(root, "filename").map_or_else(|| format!("{stem}.jpg"), str::to_owned);
+    below.check(&format!("{IMAGES}/{filename}"), &xml, "filename").map_err(Trouble::Outside)?;
     let (mut file, filename) = find_image(src, stem, filename)?;
+    below.check(&file.path, &xml, "the image").map_err(Trouble::Outside)?;
     let annotated = child(root, "size").and_then(|size| {
         let side = |name| text_of(size, name)?.parse::<u32>().ok().filter(|side| *side > 0);
         Some([side("height")?, side("width")?])

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::json::{Annotation, Image, Instances};
+use super::below::Below;
 use super::classes::odd_names;
 use super::{Annotations, Objects, Source, SourceFile, boxes, extension, malformed, nearby};
-use crate::convert::options::Layout;
+use crate::convert::options::{ConvertOptions, Layout};
 use crate::dataset::{check_set_name, dir_of};
 use crate::error::{Error, Result};
 use crate::example::Values;
@@ -36,7 +37,8 @@ pub(super) fn has_instances(src: &Path) -> bool {
 
 /// Reads a file of annotations, or all those of a dataset. Categories are numbered in the order of their ids, or by
 /// `labels`.
-pub(super) fn read(src: &Path, labels: Option<Vec<String>>, job: &Job<'_>) -> Result<Source> {
+pub(super) fn read(options: &ConvertOptions, labels: Option<Vec<String>>, job: &Job<'_>) -> Result<Source> {
+    let src = &*options.src;
     let mut source = Source { root: src.to_owned(), ..Source::default() };
     let files = if src.is_dir() { files(src, job)? } else { vec![src.to_owned()] };
     if files.is_empty() {
@@ -70,7 +72,8 @@ pub(super) fn read(src: &Path, labels: Option<Vec<String>>, job: &Job<'_>) -> Re
             }
         };
         let name = set_name(&file);
-        let files = set(&file, &prefix, instances, &numbers, &mut source, job)?;
+        let below = Below::new(&source.root, options.allow_outside);
+        let files = set(&file, (&prefix, &below), instances, &numbers, &mut source, job)?;
         if several {
             source.sets.push((Some(name.unwrap_or_else(|| stem(&file))), files));
         } else {
@@ -196,10 +199,10 @@ impl Categories {
     }
 }
 
-/// The images of a file of annotations, in its order. `prefix` is their folder below the source's root.
+/// The images of a file of annotations, in its order. `prefix` is their folder below the source's root, which holds them.
 fn set(
     file: &Path,
-    prefix: &str,
+    (prefix, below): (&str, &Below),
     instances: Instances,
     numbers: &Numbers,
     source: &mut Source,
@@ -223,6 +226,7 @@ fn set(
         let count = annotations[first..].partition_point(|a| a.image_id == image.id);
         let path =
             if prefix.is_empty() { image.file_name.to_string() } else { format!("{prefix}/{}", image.file_name) };
+        below.check(&path, file, &format!("the image {}", image.id))?;
         let found = SourceFile::at(&source.root, &path);
         let size = (image.height > 0 && image.width > 0).then_some([image.height, image.width]);
         // Without a size there are boxes in pixels of nothing: the image itself is asked.

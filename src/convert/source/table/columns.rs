@@ -55,16 +55,13 @@ pub(super) struct Column {
     int64: Option<u64>,
     exact: Option<u64>,
     empty: Option<u64>,
-    text: bool,
+    text: Option<u64>,
 }
 
 impl Column {
     pub(super) fn note(&mut self, look: Look, line: u64) {
         let first = match look {
-            Look::Text => {
-                self.text = true;
-                return;
-            }
+            Look::Text => &mut self.text,
             Look::Bytes => &mut self.bytes,
             Look::Float => &mut self.float,
             Look::Int64 => &mut self.int64,
@@ -76,7 +73,7 @@ impl Column {
 
     /// The kind of all values; or two lines whose values do not go together, or one whose list has no kind.
     fn kind(&self) -> Result<Kind, String> {
-        if self.text {
+        if self.text.is_some() {
             return Ok(Kind::Bytes);
         }
         let integer = self.exact.or(self.int64);
@@ -106,6 +103,17 @@ impl Columns {
     pub(super) fn column(&mut self, name: &str) -> (Arc<str>, &mut Column) {
         let name = self.columns.get_key_value(name).map_or_else(|| name.into(), |(name, _)| Arc::clone(name));
         (Arc::clone(&name), self.columns.entry(name).or_default())
+    }
+
+    /// Says of each column of numbers that a text makes one of texts.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let warning = |(name, column): (&Arc<str>, &Column)| {
+            let (text, number) = (column.text?, column.int64.or(column.float)?);
+            Some(format!("the column '{name}' is stored as text: line {text} holds text, line {number} a number"))
+        };
+        let mut warnings: Vec<String> = self.columns.iter().filter_map(warning).collect();
+        warnings.sort();
+        warnings
     }
 
     /// The kind of each column of which a value was noted.

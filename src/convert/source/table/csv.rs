@@ -107,6 +107,7 @@ fn cells(list: &Path, header: &StringRecord) -> Result<Vec<Cell>> {
         cells.push(match name {
             _ if at == path => Cell::Path,
             "label" => Cell::Label,
+            "class" if !header.iter().any(|name| name == "label") => Cell::Label,
             "text" => Cell::Text,
             "split" => Cell::Split,
             "boxes" => Cell::Boxes,

@@ -54,6 +54,7 @@ fn row(entries: Vec<(String, Value)>, line: u64, table: &mut Table<'_>) -> Resul
     let Some(path) = path else {
         return Err(table.error(line, "no key names the image", "that of the image is called 'path'"));
     };
+    let beside_label = entries.iter().any(|(key, _)| key == "label");
     let mut row = Row { line, ..Row::default() };
     for (key, value) in entries {
         match key.as_str() {
@@ -61,7 +62,7 @@ fn row(entries: Vec<(String, Value)>, line: u64, table: &mut Table<'_>) -> Resul
             "text" => row.text = text(&value, &key, line, table)?,
             "split" => row.split = text(&value, &key, line, table)?,
             FILENAME => row.filename = text(&value, &key, line, table)?,
-            "label" => {
+            key if key == "label" || key == "class" && table.class_is_label(beside_label, line)? => {
                 row.label = value::label(&value).map_err(|problem| table.error(line, problem, value::LABEL_HINT))?;
             }
             "boxes" => {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use self::columns::{Columns, Look};
+use super::below::Below;
 use super::classes::{ClassNames, odd_names};
 use super::{Annotations, Objects, Source, SourceFile, boxes, malformed};
 use crate::convert::options::{ConvertOptions, Layout};
@@ -75,18 +76,35 @@ struct RowBox {
 struct Table<'a> {
     options: &'a ConvertOptions,
     job: &'a Job<'a>,
+    /// Where the images lie.
+    below: Below,
     columns: Columns,
     /// The classes of files and of boxes are keys of this until the end.
     names: ClassNames,
     source: Source,
     /// Whether some box has a class.
     classed: bool,
+    /// Whether `class` is the label, and the line that says so first.
+    class_is_label: Option<(bool, u64)>,
 }
 
 impl<'a> Table<'a> {
     fn new(options: &'a ConvertOptions, job: &'a Job<'a>) -> Self {
         let source = Source { root: dir_of(&options.src).to_owned(), ..Source::default() };
-        Table { options, job, columns: Columns::default(), names: ClassNames::default(), source, classed: false }
+        let below = Below::new(&source.root, options.allow_outside);
+        let (columns, names) = (Columns::default(), ClassNames::default());
+        Table { options, job, below, columns, names, source, classed: false, class_is_label: None }
+    }
+
+    /// Whether the column `class` is the label: where there is no `label`. It is the one or the other in all rows.
+    fn class_is_label(&mut self, beside_label: bool, line: u64) -> Result<bool> {
+        let (is_label, first) = *self.class_is_label.get_or_insert((!beside_label, line));
+        if is_label == beside_label {
+            let (with, without) = if beside_label { (line, first) } else { (first, line) };
+            let detail = format!("'class' stands beside 'label' in line {with}, and without it in line {without}");
+            return Err(self.error(line, detail, "call the label 'label' in all rows"));
+        }
+        Ok(is_label)
     }
 
     fn error(&self, line: u64, detail: impl std::fmt::Display, hint: impl Into<String>) -> Error {
@@ -115,6 +133,7 @@ impl<'a> Table<'a> {
             None => Ok(None),
             Some(boxes) => self.objects(boxes, line)?.map(Some),
         };
+        self.below.check(&row.path, &self.options.src, &format!("line {line}"))?;
         let found = objects.and_then(|objects| Ok((objects, SourceFile::at(&self.source.root, &row.path)?)));
         match found {
             Ok((objects, mut file)) => {
@@ -208,6 +227,7 @@ impl<'a> Table<'a> {
             }
         }
         self.source.warnings.extend(odd_names(&numbered.classes));
+        self.source.warnings.extend(self.columns.warnings());
         self.source.classes = numbered.classes;
         Ok(self.source)
     }
