@@ -320,6 +320,34 @@ fn views_that_cannot_be_are_refused() {
     assert!(error.location().path.is_some() && error.location().record == Some(0), "{error}");
 }
 
+/// Two folders that both hold `train` are told apart by their names.
+#[test]
+fn sets_of_one_name_are_mixed_by_their_folders() {
+    let tmp = tempfile::tempdir().unwrap();
+    let [left, right] = ["left", "right"].map(|name| tmp.path().join(name));
+    for (dir, counts) in [(&left, [300, 0]), (&right, [0, 100])] {
+        fs::create_dir(dir).unwrap();
+        labelled(dir, "train", &counts);
+    }
+    let (spec, npy) = (tmp.path().join("p.toml"), tmp.path().join("npy"));
+    fs::write(&spec, LABELS).unwrap();
+    let args = ["stream", text(&left), text(&right), "--pipeline", text(&spec)];
+    for mix in ["left=3,right=1", "left/train=3,right/train=1", &format!("{}/=3,{}/train=1", text(&left), text(&right))]
+    {
+        let (code, json) = tfr_json(&[&args[..], &["--mix", mix, "--save-npy", text(&npy)]].concat());
+        assert_eq!((code, &json["images"]), (0, &serde_json::json!(400)), "{mix}: {json}");
+        let ones = |path: &Path| fs::read(path).unwrap()[128..].as_chunks::<8>().0.iter().filter(|v| v[0] == 1).count();
+        let labels = common::names(&npy).into_iter().filter(|name| name.contains("label"));
+        let ones: usize = labels.map(|name| ones(&npy.join(name))).sum();
+        assert!((90..=110).contains(&ones), "{mix}: {ones}");
+    }
+    let (code, json) = tfr_json(&[&args[..], &["--mix", "train=1,left=1"]].concat());
+    let hint = json["error"]["hint"].to_string() + &json["error"]["message"].to_string();
+    assert!(code == 2 && hint.contains("'train' may be one of 2 sets"), "{json}");
+    let (_, json) = tfr_json(&[&args[..], &["--set", "right/train"]].concat());
+    assert_eq!(json["images"], 100, "{json}");
+}
+
 #[test]
 fn the_command_takes_views() {
     let tmp = tempfile::tempdir().unwrap();

@@ -59,7 +59,7 @@ pub(super) struct SetArgs {
     /// Shards: files, a directory, a glob, or NAME@COUNT
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
-    /// Which set, where there are several
+    /// Which set, where there are several: its name, or with its folder, as in photos/train
     #[arg(long, value_name = "NAME")]
     set: Option<String>,
 }
@@ -79,7 +79,7 @@ impl SetArgs {
 
 /// `NAME=WEIGHT`.
 pub(super) fn parse_share(text: &str) -> std::result::Result<(String, f64), String> {
-    let (name, weight) = text.split_once('=').ok_or("expected NAME=WEIGHT")?;
+    let (name, weight) = text.rsplit_once('=').ok_or("expected NAME=WEIGHT")?;
     match weight.trim().parse() {
         Ok(weight) if weight > 0.0 && f64::is_finite(weight) => Ok((name.trim().to_owned(), weight)),
         _ => Err(format!("'{weight}' is no number above 0")),

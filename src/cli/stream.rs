@@ -28,7 +28,8 @@ const LISTED_EPOCHS: usize = 1000;
 pub(super) struct Args {
     #[command(flatten)]
     set: SetArgs,
-    /// Mix several sets by weight
+    /// Mix several sets by weight: train=3,extra=1. Where folders hold sets of one name, each with its folder, or the folder
+    /// alone: `tfr stream a b --mix a=3,b=1`, a/train=3,b/train=1
     #[arg(long, value_name = "NAME=WEIGHT,...", value_delimiter = ',', value_parser = parse_share, conflicts_with_all = ["set", "balance"])]
     mix: Vec<(String, f64)>,
     #[command(flatten)]

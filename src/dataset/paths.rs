@@ -1,7 +1,7 @@
 //! From what a person types to sets of shards: files, directories, globs, `name@8`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::listing::{Listed, directory, file_name, glob, numbered_set};
 use super::names::{NumberedName, set_of};
@@ -19,6 +19,11 @@ pub struct ShardSet {
 }
 
 impl ShardSet {
+    /// The folder of its first shard.
+    fn dir(&self) -> &Path {
+        self.shards.first().and_then(|shard| shard.parent()).unwrap_or(Path::new(""))
+    }
+
     /// Whether this is its name: that of the split, or that of its files.
     fn is_called(&self, name: &str) -> bool {
         self.name == name || self.shards.first().is_some_and(|shard| set_of(&file_name(shard)) == name)
@@ -52,31 +57,33 @@ impl ResolvedSets {
         }
     }
 
-    /// The sets of these names, in their order.
+    /// The sets of these names, in their order. Where folders hold sets of one name, each is named by its folder too, such as
+    /// `photos/train`, or by the folder alone where that holds no other.
+    ///
+    /// # Errors
+    /// A usage error for a name that is that of no set, of several, or of one that is named already.
     pub fn several(self, names: &[&str]) -> Result<Vec<ShardSet>> {
         let sets = self.complete()?;
-        if let Some(twice) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
-            return Err(Error::usage(format!("the set '{}' is named twice", names[twice])));
-        }
-        let of = |name: &&str| {
-            let mut found = sets.iter().filter(|set| set.is_called(name));
-            match (found.next(), found.next()) {
-                (Some(set), None) => Ok(set.clone()),
-                (Some(_), Some(_)) => Err(Error::usage_hint(
-                    format!("there are several sets named '{name}'"),
-                    "rename the shards of all but one",
-                )),
-                _ => {
-                    let all: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
-                    let hint = format!("the sets are: {}", all.join(", "));
-                    Err(Error::usage_hint(format!("there is no set named '{name}'"), hint))
+        let mut chosen: Vec<&ShardSet> = Vec::new();
+        for name in names {
+            let set = match &called(&sets, name)[..] {
+                [set] => *set,
+                [] => return Err(no_set(name, &sets)),
+                several => {
+                    let hint = format!("name one with its folder: {}", list(several));
+                    return Err(Error::usage_hint(format!("'{name}' may be one of {} sets", several.len()), hint));
                 }
+            };
+            if chosen.contains(&set) {
+                return Err(Error::usage(format!("the set '{name}' is named twice")));
             }
-        };
-        names.iter().map(of).collect()
+            chosen.push(set);
+        }
+        Ok(chosen.into_iter().cloned().collect())
     }
 
-    /// The one set to read: the only one, or the one named `set`; of several directories, all its shards. Several sets
+    /// The one set to read: the only one, or the one named `set`; of several directories, all its shards, unless it is named with
+    /// its folder, such as `photos/train`. Several sets
     /// and no name is an error that lists them, so that nobody trains on the test set by accident. Files that are named
     /// one by one and carry no number are taken together.
     pub fn one(self, set: Option<&str>) -> Result<ShardSet> {
@@ -88,8 +95,10 @@ impl ResolvedSets {
         let wanted = match set {
             Some(name) if sets.iter().any(|set| set.is_called(name)) => Some(name),
             Some(name) => {
-                let hint = format!("the sets are: {list}");
-                return Err(Error::usage_hint(format!("there is no set named '{name}'"), hint));
+                return match called(&sets, name)[..] {
+                    [set] => Ok(set.clone()),
+                    _ => Err(no_set(name, &sets)),
+                };
             }
             None if names.len() > 1 && !explicit => {
                 return Err(Error::usage_hint(
@@ -107,6 +116,35 @@ impl ResolvedSets {
         }
         Ok(ShardSet { name, shards })
     }
+}
+
+/// The sets that a person may mean by a name: those of this name; or else the one in a folder, as in `photos/train`; or else
+/// all in the folder of this name.
+fn called<'s>(sets: &'s [ShardSet], name: &str) -> Vec<&'s ShardSet> {
+    // Without `.` and a slash at the end.
+    let path: PathBuf = Path::new(name).components().filter(|part| *part != Component::CurDir).collect();
+    let of = |fits: &dyn Fn(&ShardSet) -> bool| sets.iter().filter(|set| fits(set)).collect::<Vec<_>>();
+    let found = of(&|set| set.is_called(name));
+    if !found.is_empty() || path.as_os_str().is_empty() {
+        return found;
+    }
+    let found = of(&|set| set.dir().join(&set.name).ends_with(&path));
+    if found.is_empty() { of(&|set| set.dir().ends_with(&path)) } else { found }
+}
+
+fn no_set(name: &str, sets: &[ShardSet]) -> Error {
+    let hint = format!("the sets are: {}", list(&sets.iter().collect::<Vec<_>>()));
+    Error::usage_hint(format!("there is no set named '{name}'"), hint)
+}
+
+/// Names of sets; with their folders, where two have one name.
+fn list(sets: &[&ShardSet]) -> String {
+    let twice = sets.windows(2).any(|pair| pair[0].name == pair[1].name);
+    let name = |set: &&ShardSet| match twice {
+        true => set.dir().join(&set.name).display().to_string(),
+        false => set.name.clone(),
+    };
+    sets.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// Resolves `patterns`: each a file, a directory, a glob, or `name@8` (a set of 8 shards in one of the usual forms).
@@ -291,6 +329,33 @@ mod tests {
         let dirs = [a.path().to_string_lossy(), b.path().to_string_lossy()];
         assert_eq!(resolve(&dirs).unwrap().one(Some("train")).unwrap().shards.len(), 2);
         assert!(resolve(&dirs).unwrap().one(None).unwrap_err().to_string().contains("2 sets: train, val"));
+    }
+
+    #[test]
+    fn sets_of_one_name_are_told_apart_by_their_folders() {
+        let tmp = tempfile::tempdir().unwrap();
+        for dir in ["a", "b", "c/train"] {
+            fs::create_dir_all(tmp.path().join(dir)).unwrap();
+            touch(&tmp.path().join(dir), &["train-00000-of-00001.tfrecord"]);
+        }
+        touch(&tmp.path().join("b"), &["val-00000-of-00001.tfrecord"]);
+        let dirs = ["a", "b/", "c/./train"].map(|dir| tmp.path().join(dir).to_string_lossy().into_owned());
+        let several = |names: &[&str]| -> Result<Vec<String>> {
+            let at = |set: &ShardSet| set.shards[0].strip_prefix(tmp.path()).unwrap().to_string_lossy().into_owned();
+            Ok(resolve(&dirs).unwrap().several(names)?.iter().map(at).collect())
+        };
+        let [a, b, val] = ["a/train-", "b/train-", "b/val-"].map(|path| format!("{path}00000-of-00001.tfrecord"));
+        assert_eq!(several(&["a", "b/train", "val"]).unwrap(), [a.clone(), b, val.clone()]);
+        assert_eq!(several(&["./a/", &format!("{}/val", dirs[1])]).unwrap(), [a, val]);
+        let error = several(&["train"]).unwrap_err();
+        assert_eq!(error.to_string(), "'train' may be one of 3 sets");
+        assert!(error.hint().unwrap().contains("a/train") && error.hint().unwrap().contains("b/train"), "{error}");
+        assert!(several(&["b"]).unwrap_err().hint().unwrap().ends_with(": train, val"));
+        assert!(several(&["a", "a/train"]).unwrap_err().to_string().contains("named twice"));
+        assert!(several(&["d"]).unwrap_err().to_string().contains("no set named 'd'"));
+        let one = |name| resolve(&dirs).unwrap().one(Some(name)).map(|set| set.shards.len());
+        assert_eq!((one("train").unwrap(), one("a/train").unwrap(), one("val").unwrap()), (3, 1, 1));
+        assert!(one("b").is_err() && one("").is_err());
     }
 
     #[test]

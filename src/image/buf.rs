@@ -87,6 +87,12 @@ impl<T> ImageBuf<T> {
         &self.pixels
     }
 
+    /// The room for values.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.pixels.capacity()
+    }
+
     /// The values, mutable.
     pub fn pixels_mut(&mut self) -> &mut [T] {
         &mut self.pixels

@@ -15,6 +15,7 @@ use super::executor::{Executor, SampleKey};
 use super::features::Features;
 use super::feed::{Feed, Item, Plan, read_windows};
 use super::filling::{self, Completed, Extra, Filling, Pool, SampleMeta};
+use super::high_water::HighWater;
 use super::loader::Waited;
 use super::mixer::{BatchKey, MixBatch, Mixer};
 use super::output::{Format, Output, Pixels, Slot};
@@ -40,6 +41,7 @@ pub(super) struct Worker {
     /// Where images are made.
     pub(super) executor: Option<Executor>,
     pub(super) buffer: Vec<u8>,
+    pub(super) water: HighWater,
     pub(super) times: Times,
 }
 
@@ -320,6 +322,9 @@ impl Engine {
             worker.times.add(Stage::Wait, start.elapsed().as_nanos() as u64);
             let place = task.item.as_ref().map(|item| item.place);
             let made = guarded(|| self.make(&mut worker, &mut task));
+            if worker.water.falls(worker.buffer.len()) {
+                worker.buffer = Vec::new();
+            }
             let result = made.map_err(|error| match place {
                 // A panic does not know where it was.
                 Some(place) => error.at(&self.samples.location(place)),
@@ -389,7 +394,7 @@ impl Engine {
             }
             return Ok(SampleMeta { label: -1, ordinal: u64::MAX, valid: false, skipped: false });
         };
-        let Worker { executor, buffer, times } = worker;
+        let Worker { executor, buffer, times, .. } = worker;
         let start = Instant::now();
         let place = item.place;
         let ordinal = self.samples.ordinal(place);

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::cache::Cached;
 use super::counters::{Stage, Times};
+use super::high_water::HighWater;
 use super::output::{Dtype, Format, Pixels, Slot};
 use super::spec::{Mode, Pipeline};
 use super::step::{Left, Step, compile};
@@ -64,7 +65,12 @@ pub struct Executor {
     is_float: bool,
     /// Whether to decode at a smaller scale what is then resized to no more.
     fast: bool,
+    /// What to do where images differ in size.
+    resize: String,
     work: Work,
+    /// Of the images, and the bytes of the one in hand once it is decoded.
+    water: HighWater,
+    decoded: usize,
     pub(super) times: Times,
 }
 
@@ -98,7 +104,15 @@ impl Executor {
             kept,
             is_float: cached.iter().any(|spec| spec.op.gives_f32()),
             fast,
+            resize: match pipeline.origin.path() {
+                Some(path) => {
+                    format!("begin the op list in {} with resize, so that all images have one size", path.display())
+                }
+                None => "begin the op list with resize, so that all images have one size".to_owned(),
+            },
             work,
+            water: HighWater::default(),
+            decoded: 0,
             times: Times::default(),
         })
     }
@@ -116,7 +130,18 @@ impl Executor {
 
     fn run_all(&mut self, encoded: Option<&[u8]>, key: SampleKey, mut draws: Option<&mut Vec<Draw>>) -> Result<Image> {
         self.run_cached_steps(encoded, key, &mut draws, |_, _| {})?;
-        Ok(self.work.take()?)
+        let image = self.work.take()?;
+        self.let_go()?;
+        Ok(image)
+    }
+
+    /// Gives memory back that an image much larger than the last ones has needed.
+    fn let_go(&mut self) -> Result<()> {
+        if self.water.falls(std::mem::take(&mut self.decoded)) {
+            self.work.let_go();
+            self.decoder = Decoder::new(*self.decoder.options())?;
+        }
+        Ok(())
     }
 
     /// Runs the list on an encoded image and writes the result into `slot`, which has exactly the format's values; gives the
@@ -130,7 +155,8 @@ impl Executor {
         keep: impl FnOnce(Shape, Pixels<'_>),
     ) -> Result<()> {
         self.run_cached_steps(Some(encoded), key, &mut None, keep)?;
-        self.write(format, slot)
+        self.write(format, slot)?;
+        self.let_go()
     }
 
     /// As [`run_into`](Self::run_into), on an image of the cache.
@@ -171,6 +197,8 @@ impl Executor {
             Some(encoded) if self.expect(&steps, encoded)? => Some(encoded),
             Some(encoded) => {
                 self.decoder.decode_into(encoded, self.work.decoded())?;
+                let shape = self.work.shape();
+                self.decoded = shape.height * shape.row_len();
                 decode_time = start.elapsed().as_nanos() as u64;
                 None
             }
@@ -208,7 +236,11 @@ impl Executor {
         }
         let channels = self.decoder.options().channels.count();
         Ok(match self.decoder.jpeg_size(encoded)? {
-            Some((height, width)) => self.work.expect(Shape::new(height, width, channels)),
+            Some((height, width)) => {
+                // All of it passes through the decoder, however little is wanted.
+                self.decoded = height.saturating_mul(width).saturating_mul(channels);
+                self.work.expect(Shape::new(height, width, channels))
+            }
             None => false,
         })
     }
@@ -217,7 +249,7 @@ impl Executor {
         let start = Instant::now();
         let found = self.work.shape();
         if found != format.shape {
-            return Err(wrong_size(found, format.shape));
+            return Err(wrong_size(found, format.shape, &self.resize));
         }
         let stage = if self.work.is_stretched() { Stage::Resize } else { Stage::Ops };
         self.work.write(slot, format.layout)?;
@@ -245,13 +277,13 @@ fn decode_expected(
     Ok(start.elapsed().as_nanos() as u64)
 }
 
-fn wrong_size(found: Shape, wanted: Shape) -> Error {
+fn wrong_size(found: Shape, wanted: Shape, hint: &str) -> Error {
     Error::usage_hint(
         format!(
             "the ops give an image of [{}, {}] (height, width), and the batch holds images of [{}, {}]",
             found.height, found.width, wanted.height, wanted.width
         ),
-        "begin the op list with resize, so that all images have one size",
+        hint,
     )
 }
 
@@ -320,6 +352,22 @@ mod tests {
                 assert!(levels.iter().enumerate().all(|(at, v)| *v == rounded[planes(at)]));
             }
         }
+    }
+
+    /// One huge image among small ones does not keep its memory.
+    #[test]
+    fn an_outlier_keeps_no_memory() {
+        let pixels = vec![7; 1500 * 1500 * 3];
+        let huge = encode_png(&ImageBuf::from_pixels(Shape::new(1500, 1500, 3), pixels).unwrap()).unwrap();
+        let mut executor = Executor::new(&pipeline(), Mode::Train).unwrap();
+        executor.run(&huge, SampleKey::default(), None).unwrap();
+        let kept = executor.work.kept_bytes();
+        assert!(kept > 6_000_000, "{kept}");
+        for _ in 0..128 {
+            executor.run(&picture(), SampleKey::default(), None).unwrap();
+        }
+        let kept = executor.work.kept_bytes();
+        assert!(kept < 1_000_000, "{kept}");
     }
 
     #[test]

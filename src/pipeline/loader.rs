@@ -11,6 +11,7 @@ use super::cache::Cache;
 use super::counters::{Counters, Times};
 use super::engine::{Engine, Worker};
 use super::executor::Executor;
+use super::high_water::HighWater;
 use super::output::{Format, Output};
 use super::samples::Samples;
 use super::setup::{begin, course, look, making, plan};
@@ -22,7 +23,7 @@ use crate::dataset::ShardSet;
 use crate::error::{Error, Result};
 use crate::image::Shape;
 use crate::job::thread_count;
-use crate::record::Io;
+use crate::record::{Io, ReadOptions};
 use crate::sys::user_cache_dir;
 
 /// What happens to a record that is damaged, or whose image cannot be decoded.
@@ -59,6 +60,8 @@ pub struct LoaderOptions {
     pub prefetch: usize,
     /// How shards are brought into memory. Default: mapped on local disks.
     pub io: Io,
+    /// The longest record that is read, in bytes; a longer one is bad. Default: 2 GiB - 1, protobuf's own limit.
+    pub max_record_len: u64,
     /// Which samples are streamed, and how often in an epoch. Default: each once.
     pub select: Select,
     /// What happens to bad records. Default: they end the stream.
@@ -83,6 +86,7 @@ impl Default for LoaderOptions {
             threads: 0,
             prefetch: 2,
             io: Io::Auto,
+            max_record_len: ReadOptions::default().max_record_len,
             select: Select::default(),
             on_error: OnError::Fail,
             views: user_cache_dir().map(|dir| dir.join("tfrkit").join("views")),
@@ -163,7 +167,8 @@ impl Loader {
         let workers = thread_count(options.threads);
         let mut making = making(pipeline, options.mode)?;
         let shards: Vec<PathBuf> = sets.iter().flat_map(|(set, _)| set.shards.iter().cloned()).collect();
-        let samples = Samples::open(&shards, options.io, workers)?;
+        let read = ReadOptions { max_record_len: options.max_record_len, ..Default::default() };
+        let samples = Samples::open(&shards, options.io, read, workers)?;
         look(&mut making, pipeline, options.mode, &samples)?;
         making.cache = Cache::open(pipeline, options.mode, &shards, samples.len(), options.io)?;
         let (course, unread) = course(sets, pipeline, &options, &samples, workers)?;
@@ -192,7 +197,7 @@ impl Loader {
         }
         for i in 0..workers {
             let executor = has_images.then(|| Executor::new(pipeline, options.mode)).transpose()?;
-            let worker = Worker { executor, buffer: Vec::new(), times: Times::default() };
+            let worker = Worker { executor, buffer: Vec::new(), water: HighWater::default(), times: Times::default() };
             let engine = Arc::clone(&loader.engine);
             loader.spawn(format!("tfrkit-load-{i}"), move || engine.work(worker))?;
         }

@@ -17,6 +17,7 @@ pub(crate) struct Samples {
     /// The ordinal of each shard's first sample.
     firsts: Vec<u64>,
     io: Io,
+    read: ReadOptions,
 }
 
 struct ShardSamples {
@@ -37,18 +38,18 @@ enum Access {
 
 impl Samples {
     /// Opens the shards and counts their records: from the index beside them, the manifest, or else their headers.
-    pub(crate) fn open(paths: &[PathBuf], io: Io, threads: usize) -> Result<Self> {
-        let mut samples = Samples { shards: Vec::new(), counts: Vec::new(), firsts: Vec::new(), io };
+    pub(crate) fn open(paths: &[PathBuf], io: Io, read: ReadOptions, threads: usize) -> Result<Self> {
+        let mut samples = Samples { shards: Vec::new(), counts: Vec::new(), firsts: Vec::new(), io, read };
         let mut first = 0;
         let opened = in_order(threads, paths.len(), |i| {
             let path = &paths[i];
-            Ok(match RandomAccess::open(path, io, ReadOptions::default())? {
+            Ok(match RandomAccess::open(path, io, read)? {
                 Some(access) => {
                     let offsets = offsets(path, io)?;
                     let count = offsets.len() as u64 - 1;
                     (Access::Random { access, offsets }, count)
                 }
-                None => (Access::Sequential, count_compressed(path, io)?),
+                None => (Access::Sequential, count_compressed(path, io, read)?),
             })
         })?;
         for (path, (access, count)) in paths.iter().zip(opened) {
@@ -177,7 +178,7 @@ impl Samples {
             }
             return Ok(());
         }
-        let mut source = RecordSource::open(self.shard_path(shard), self.io, ReadOptions::default())?;
+        let mut source = RecordSource::open(self.shard_path(shard), self.io, self.read)?;
         while let Some(record) = source.next_record()? {
             found(f(record.index, record.payload), record.index, record.offset)?;
         }
@@ -200,7 +201,7 @@ impl Samples {
             }
             // Of the records that are wanted, those that have come.
             let (mut record, mut come) = (0, 0);
-            let mut source = match RecordSource::open(&self.shards[shard].path, self.io, ReadOptions::default()) {
+            let mut source = match RecordSource::open(&self.shards[shard].path, self.io, self.read) {
                 Ok(source) => source,
                 Err(e) => {
                     f(Place { shard, record }, Err(e));
@@ -265,7 +266,7 @@ fn offsets(path: &Path, io: Io) -> Result<Vec<u64>> {
 }
 
 /// The records of a compressed shard: from the manifest where it speaks of this very file, or else by inflating it.
-fn count_compressed(path: &Path, io: Io) -> Result<u64> {
+fn count_compressed(path: &Path, io: Io, read: ReadOptions) -> Result<u64> {
     let dir = path.parent().unwrap_or(Path::new(""));
     if let Some(name) = path.file_name()
         && let Some(manifest) = Manifest::read(dir).unwrap_or_else(|e| {
@@ -277,7 +278,7 @@ fn count_compressed(path: &Path, io: Io) -> Result<u64> {
     {
         return Ok(entry.records);
     }
-    let mut source = RecordSource::open(path, io, ReadOptions { crc: CrcCheck::Lengths, ..Default::default() })?;
+    let mut source = RecordSource::open(path, io, ReadOptions { crc: CrcCheck::Lengths, ..read })?;
     let mut count = 0;
     while source.next_record()?.is_some() {
         count += 1;

@@ -55,6 +55,10 @@ pub(super) fn begin(state: &LoaderState, steps: u64) -> Result<(u64, u64)> {
 
 /// What the pipeline makes of samples, as far as that is known before any is seen.
 pub(super) fn making(pipeline: &Pipeline, mode: Mode) -> Result<Making> {
+    made(pipeline, mode).map_err(|e| pipeline.located(e))
+}
+
+fn made(pipeline: &Pipeline, mode: Mode) -> Result<Making> {
     let BatchSpec { output, dtype, layout, .. } = pipeline.batch;
     let parser = (!pipeline.columns.is_empty()).then(|| ExampleParser::new(pipeline.columns.clone())).transpose()?;
     let (mut shape, mut mixer) = (Shape::default(), None);

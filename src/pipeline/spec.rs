@@ -8,10 +8,11 @@ use super::features::FeatureNames;
 use super::feed::Tail;
 use super::op::{Flow, OpSpec};
 use super::output::{Dtype, Layout, Output};
-use super::toml::{ByteSize, OneOrMore, Section};
+use super::spec_tables::{DTYPES, EVAL_HINT, LAYOUTS, OUTPUTS, TAILS, cache, column, decode, list, shuffle};
+use super::toml::{OneOrMore, Section};
 use crate::error::{Error, Result};
-use crate::example::{ColumnLayout, ColumnSpec, ExampleParser, Kind, Values};
-use crate::image::{Channels, Dct, DecodeOptions, Orientation, Shape, Truncated};
+use crate::example::ColumnSpec;
+use crate::image::{DecodeOptions, Shape};
 
 /// Which op list runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -136,7 +137,7 @@ pub struct Pipeline {
     pub decode: DecodeOptions,
     /// `[decode] fast`: whether a JPEG that is resized to at most half of its size is decoded at 1/2, 1/4 or 1/8 of it, or,
     /// where a crop comes first, that crop to its nearest pixel. Default: no. Other pixels, in less time; not with
-    /// [`Truncated::Accept`].
+    /// [`Truncated::Accept`](crate::image::Truncated::Accept).
     pub decode_fast: bool,
     /// `[features]`.
     pub features: FeatureNames,
@@ -152,6 +153,37 @@ pub struct Pipeline {
     pub train: Option<Vec<OpSpec>>,
     /// `[[eval]]`.
     pub eval: Option<Vec<OpSpec>>,
+    /// Where it was read, for errors; nothing of what it says.
+    pub origin: Origin,
+}
+
+/// The file and the lines that a pipeline was read from. Any is equal to any other, as it is nothing that the pipeline says.
+#[derive(Debug, Clone, Default, Eq)]
+pub struct Origin {
+    path: Option<PathBuf>,
+    /// The line of each op, of the lists for training and for evaluation.
+    lines: [Vec<usize>; 2],
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Origin {
+    /// The file.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// The line of each op of a list, from 1.
+    fn lines(&self, mode: Mode) -> &[usize] {
+        match mode {
+            Mode::Train => &self.lines[0],
+            Mode::Eval => &self.lines[1],
+        }
+    }
 }
 
 /// Names and texts of the pipelines that come with the crate.
@@ -169,12 +201,17 @@ impl Pipeline {
     /// A usage error that names the line, the op and what is allowed: for what is no TOML, an unknown key or op, a value
     /// outside its range, a list whose ops do not fit each other.
     pub fn parse(text: &str) -> Result<Self> {
+        Self::parse_at(text, None)
+    }
+
+    fn parse_at(text: &str, path: Option<&Path>) -> Result<Self> {
         let table = DeTable::parse(text).map_err(|e| {
             let line = e.span().and_then(|s| text.get(..s.start)).map_or(1, |t| t.matches('\n').count() + 1);
             Error::usage(format!("line {line}: no valid TOML: {}", e.message()))
         })?;
         let root = Section::new(text, "the pipeline", table.get_ref(), 0);
-        let mut pipeline = Pipeline::default();
+        let mut pipeline =
+            Pipeline { origin: Origin { path: path.map(Path::to_owned), ..Default::default() }, ..Default::default() };
         if let Some(section) = root.section("decode")? {
             (pipeline.decode, pipeline.decode_fast) = decode(&section)?;
         }
@@ -207,19 +244,45 @@ impl Pipeline {
             pipeline.columns.push(column(&section)?);
         }
         let channels = pipeline.decode.channels.count();
-        pipeline.train = list(&root, "train", channels, |_| Ok(()))?;
-        pipeline.eval = list(&root, "eval", channels, |spec| match spec.is_random() {
+        let [train, eval] = &mut pipeline.origin.lines;
+        pipeline.train = list(&root, "train", channels, train, |_| Ok(()))?;
+        pipeline.eval = list(&root, "eval", channels, eval, |spec| match spec.is_random() {
             true => Err(("draws random numbers, and evaluation draws none", EVAL_HINT)),
             false => Ok(()),
         })?;
         root.finish()?;
+        pipeline.warn_of_units();
         Ok(pipeline)
     }
 
     /// Reads a spec from a file.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        Self::parse(&text).map_err(|e| e.at_path(path))
+        Self::parse_at(&text, Some(path)).map_err(|e| e.at_path(path))
+    }
+
+    /// Warns of means and deviations that are meant for values of 0 to 1: once, with all lines.
+    fn warn_of_units(&self) {
+        let lists = [&self.train, &self.eval].into_iter().zip(&self.origin.lines);
+        let ops = lists.flat_map(|(list, lines)| list.iter().flatten().zip(lines));
+        let lines: Vec<String> =
+            ops.filter(|(spec, _)| spec.op.is_in_units()).map(|(_, line)| line.to_string()).collect();
+        if !lines.is_empty() {
+            let path = self.origin.path.as_ref().map_or(String::new(), |path| format!("{}: ", path.display()));
+            log::warn!(
+                "{path}line {}: normalize: mean and std look like units of 0..1; they are in levels of 0..255 here: \
+                 multiply them by 255",
+                lines.join(", ")
+            );
+        }
+    }
+
+    /// An error about the pipeline, with the file that it was read from.
+    pub(super) fn located(&self, error: Error) -> Error {
+        match &self.origin.path {
+            Some(path) => error.at_path(path),
+            None => error,
+        }
     }
 
     /// The pipeline that comes with the crate under this name.
@@ -244,10 +307,10 @@ impl Pipeline {
             Mode::Eval => (&self.eval, "eval", "train"),
         };
         list.as_deref().ok_or_else(|| {
-            Error::usage_hint(
+            self.located(Error::usage_hint(
                 format!("the pipeline has no list [[{name}]]"),
-                format!("write one ({name} = [] leaves images as they are decoded), or say --mode {other}"),
-            )
+                format!("write one ({name} = [] leaves images as they are decoded), or choose the mode {other}"),
+            ))
         })
     }
 
@@ -296,10 +359,12 @@ impl Pipeline {
     pub(super) fn batch_shape(&self, mode: Mode) -> Result<Shape> {
         let flow = self.flow(mode)?;
         if let (Dtype::U8, Some(op)) = (self.batch.dtype, flow.not_levels()) {
-            return Err(Error::usage_hint(
-                format!("dtype = \"u8\", and the result of {op} is no level of 0 to 255"),
+            let line = self.ops(mode)?.iter().zip(self.origin.lines(mode)).find(|(spec, _)| spec.op.name() == op);
+            let line = line.map_or(String::new(), |(_, line)| format!("line {line}: "));
+            return Err(self.located(Error::usage_hint(
+                format!("{line}{op}: the result is no level of 0 to 255, and [batch] has dtype = \"u8\""),
                 "leave the op out, or say dtype = \"f32\" under [batch]",
-            ));
+            )));
         }
         let (height, width) = flow.size.unwrap_or_default();
         Ok(Shape::new(height, width, flow.channels))
@@ -307,146 +372,7 @@ impl Pipeline {
 
     fn flow(&self, mode: Mode) -> Result<Flow> {
         let flow = Flow::new(self.decode.channels.count()).through(self.ops(mode)?);
-        flow.map_err(|misfit| Error::usage_hint(misfit.what, misfit.hint))
-    }
-}
-
-pub(super) const DTYPES: [(&str, Dtype); 2] = [("f32", Dtype::F32), ("u8", Dtype::U8)];
-pub(super) const TAILS: [(&str, Tail); 3] = [("drop", Tail::Drop), ("pad", Tail::Pad), ("uneven", Tail::Uneven)];
-pub(super) const OUTPUTS: [(&str, Output); 3] =
-    [("images", Output::Images), ("columns", Output::Columns), ("records", Output::Records)];
-pub(super) const LAYOUTS: [(&str, Layout); 2] = [("nhwc", Layout::Nhwc), ("nchw", Layout::Nchw)];
-pub(super) const KINDS: [(&str, Kind); 3] = [("int64", Kind::Int64), ("float", Kind::Float), ("bytes", Kind::Bytes)];
-pub(super) const DCTS: [(&str, Dct); 3] = [("auto", Dct::Auto), ("ifast", Dct::Ifast), ("islow", Dct::Islow)];
-pub(super) const TRUNCATED: [(&str, Truncated); 2] = [("refuse", Truncated::Refuse), ("accept", Truncated::Accept)];
-pub(super) const ORIENTATIONS: [(&str, Orientation); 2] =
-    [("ignore", Orientation::Ignore), ("apply", Orientation::Apply)];
-/// The largest `max_pixels`: a square of the longest sides.
-const MOST_PIXELS: u64 = 65_535 * 65_535;
-const EVAL_HINT: &str = "use the op without `random_` (central_crop for random_crop), without p, or leave it out";
-
-/// Reads an op list, and checks that each op fits where it stands.
-fn list(
-    root: &Section<'_>,
-    key: &'static str,
-    channels: usize,
-    check: impl Fn(&OpSpec) -> std::result::Result<(), (&'static str, &'static str)>,
-) -> Result<Option<Vec<OpSpec>>> {
-    let mut flow = Flow::new(channels);
-    let mut ops = Vec::new();
-    let Some(sections) = root.sections(key)? else { return Ok(None) };
-    for mut section in sections {
-        let spec = OpSpec::parse(&mut section)?;
-        check(&spec).map_err(|(what, hint)| section.misfit(what, hint))?;
-        flow.pass(&spec).map_err(|misfit| section.misfit(&misfit.what, misfit.hint))?;
-        ops.push(spec);
-    }
-    Ok(Some(ops))
-}
-
-fn column(section: &Section<'_>) -> Result<ColumnSpec> {
-    let name: String = section.require("name")?;
-    let kind = section.word("kind", &KINDS)?.ok_or_else(|| section.missing("kind", "int64, float or bytes"))?;
-    let shape = section.get::<Vec<usize>>("shape")?;
-    let words =
-        [("fixed_len", 0), ("var_len", 1), ("ragged", 2), ("fixed_len_sequence", 3), ("steps", 4), ("ragged_steps", 5)];
-    let layout = match (section.word("layout", &words)?.unwrap_or(0), shape) {
-        (0, shape) => ColumnLayout::FixedLen { shape: shape.unwrap_or_default() },
-        (3, shape) => ColumnLayout::FixedLenSequence { shape: shape.unwrap_or_default() },
-        (4, shape) => ColumnLayout::Steps { shape: shape.unwrap_or_default() },
-        (_, Some(_)) => return Err(section.misfit("rows of any length have no shape", "leave shape out")),
-        (1, None) => ColumnLayout::VarLen,
-        (5, None) => ColumnLayout::RaggedSteps,
-        (_, None) => ColumnLayout::Ragged,
-    };
-    let mut spec = ColumnSpec::new(name, kind, layout);
-    spec.default = match kind {
-        Kind::Int64 => section.get::<OneOrMore<i64>>("default")?.map(|v| Values::Int64(v.0)),
-        Kind::Float => section.get::<OneOrMore<f32>>("default")?.map(|v| Values::Float(v.0)),
-        Kind::Bytes => section.get::<OneOrMore<String>>("default")?.map(|v| Values::Bytes(v.0.iter().collect())),
-    };
-    section.finish()?;
-    ExampleParser::new(vec![spec.clone()]).map_err(|e| section.misfit(&e.to_string(), "see tf.io.parse_example"))?;
-    Ok(spec)
-}
-
-fn decode(section: &Section<'_>) -> Result<(DecodeOptions, bool)> {
-    let mut options = DecodeOptions::default();
-    if let Some(channels) = section.get::<usize>("channels")? {
-        options.channels = Channels::from_count(channels).ok_or_else(|| section.wrong("channels", "must be 1 or 3"))?;
-    }
-    options.dct = section.word("dct", &DCTS)?.unwrap_or_default();
-    options.truncated = section.word("truncated", &TRUNCATED)?.unwrap_or_default();
-    options.orientation = section.word("orientation", &ORIENTATIONS)?.unwrap_or_default();
-    let limits = &mut options.limits;
-    if section.get::<u64>("max_pixels")?.is_some() {
-        let range = format!("from 1 to {MOST_PIXELS}");
-        limits.max_pixels = section.require_in("max_pixels", &range, |n| (1..=MOST_PIXELS).contains(n))?;
-    }
-    if section.get::<usize>("max_side")?.is_some() {
-        limits.max_dim = section.require_in("max_side", "from 1 to 65535", |n| (1..=65_535).contains(n))?;
-    }
-    if let Some(bytes) = section.get::<ByteSize>("max_bytes")? {
-        limits.max_bytes = bytes.0;
-    }
-    let fast = section.get::<bool>("fast")?.unwrap_or_default();
-    section.finish()?;
-    if fast && options.truncated == Truncated::Accept {
-        let hint = "leave one of them out";
-        return Err(section.misfit("fast decoding is strict, and truncated = \"accept\" is not", hint));
-    }
-    Ok((options, fast))
-}
-
-fn cache(section: &Section<'_>) -> Result<CacheSpec> {
-    let expected = "\"memory\" or \"disk\"";
-    let is_disk = section.word("mode", &[("memory", false), ("disk", true)])?;
-    let is_disk = is_disk.ok_or_else(|| section.missing("mode", expected))?;
-    let store = match (is_disk, section.get::<String>("dir")?) {
-        (false, None) => CacheStore::Memory,
-        (true, Some(dir)) if !dir.is_empty() => CacheStore::Disk(dir.into()),
-        (true, _) => return Err(section.missing("dir", "the directory of the cache")),
-        (false, Some(_)) => return Err(section.misfit("dir is for mode = \"disk\"", "set the mode, or leave dir out")),
-    };
-    let max_bytes = section.get::<ByteSize>("max_bytes")?;
-    let dtype = section.word("dtype", &DTYPES)?.unwrap_or(Dtype::U8);
-    section.finish()?;
-    let max_bytes = max_bytes.map_or(store.default_bytes(), |bytes| bytes.0);
-    Ok(CacheSpec { store, dtype, max_bytes })
-}
-
-fn shuffle(section: &Section<'_>) -> Result<Shuffle> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Word {
-        None,
-        Buffer,
-        Global,
-    }
-    let words = [("none", Word::None), ("buffer", Word::Buffer), ("global", Word::Global)];
-    let mode = section.word("mode", &words)?.unwrap_or(Word::None);
-    let number = |key| match section.get::<u64>(key)? {
-        Some(_) => section.require_in(key, "from 1 to 10000000", |n| (1..=10_000_000u64).contains(n)).map(Some),
-        None => Ok(None),
-    };
-    let (size, run) = (number("size")?, number("run")?);
-    section.finish()?;
-    match (mode, size, run) {
-        (Word::None, None, None) => Ok(Shuffle::None),
-        (Word::None, Some(_), _) => {
-            Err(section.misfit("size is for mode = \"buffer\"", "set the mode, or leave size out"))
-        }
-        (Word::None, _, Some(_)) => {
-            Err(section.misfit("run is for mode = \"global\"", "set the mode, or leave run out"))
-        }
-        (Word::Buffer, Some(size), None) => Ok(Shuffle::Buffer(size)),
-        (Word::Buffer, None, _) => Err(section.missing("size", "samples that are shuffled together")),
-        (Word::Global, None, run) => Ok(Shuffle::Global { run: run.unwrap_or(0) }),
-        (Word::Buffer, _, Some(_)) => {
-            Err(section.misfit("run is for mode = \"global\"", "leave it out: buffer has size"))
-        }
-        (Word::Global, Some(_), _) => {
-            Err(section.misfit("size is for mode = \"buffer\"", "leave it out: global has run"))
-        }
+        flow.map_err(|misfit| self.located(Error::usage_hint(misfit.what, misfit.hint)))
     }
 }
 

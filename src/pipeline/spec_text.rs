@@ -2,9 +2,8 @@
 
 use super::features::FeatureNames;
 use super::output::Dtype;
-use super::spec::{
-    BatchSpec, CacheStore, DCTS, DTYPES, KINDS, LAYOUTS, ORIENTATIONS, OUTPUTS, Pipeline, Shuffle, TAILS, TRUNCATED,
-};
+use super::spec::{BatchSpec, CacheStore, Pipeline, Shuffle};
+use super::spec_tables::{DCTS, DTYPES, KINDS, LAYOUTS, ORIENTATIONS, OUTPUTS, TAILS, TRUNCATED};
 use crate::canonical::{float, list, quoted};
 use crate::example::{ColumnLayout, ColumnSpec, Values};
 use crate::image::DecodeOptions;

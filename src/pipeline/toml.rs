@@ -39,7 +39,7 @@ impl<'t> Section<'t> {
 
     /// The value of a key, if it is there; `expected` is what errors say of a value of another type.
     pub(super) fn get_as<T: FromToml>(&self, key: &'static str, expected: &str) -> Result<Option<T>> {
-        self.known.borrow_mut().push(key);
+        self.know(key);
         let Some(value) = self.table.get(key) else { return Ok(None) };
         match T::from_toml(value.get_ref()) {
             Some(value) => Ok(Some(value)),
@@ -88,7 +88,7 @@ impl<'t> Section<'t> {
 
     /// A table under a key.
     pub(super) fn section(&self, key: &'static str) -> Result<Option<Section<'t>>> {
-        self.known.borrow_mut().push(key);
+        self.know(key);
         let Some(value) = self.table.get(key) else { return Ok(None) };
         match value.get_ref() {
             DeValue::Table(table) => Ok(Some(Section::new(self.text, format!("[{key}]"), table, value.span().start))),
@@ -98,7 +98,7 @@ impl<'t> Section<'t> {
 
     /// The tables of an array under a key; `None` where the key is missing.
     pub(super) fn sections(&self, key: &'static str) -> Result<Option<Vec<Section<'t>>>> {
-        self.known.borrow_mut().push(key);
+        self.know(key);
         let Some(value) = self.table.get(key) else { return Ok(None) };
         let wrong = || self.wrong(key, &format!("must be a list of tables: [[{key}]]"));
         let DeValue::Array(items) = value.get_ref() else { return Err(wrong()) };
@@ -111,7 +111,7 @@ impl<'t> Section<'t> {
 
     /// The tables of an array that stands behind a key.
     pub(super) fn inline_sections(&self, key: &'static str, expected: &str) -> Result<Option<Vec<Section<'t>>>> {
-        self.known.borrow_mut().push(key);
+        self.know(key);
         let Some(value) = self.table.get(key) else { return Ok(None) };
         let wrong = || self.wrong(key, &format!("must be {expected}"));
         let DeValue::Array(items) = value.get_ref() else { return Err(wrong()) };
@@ -133,7 +133,12 @@ impl<'t> Section<'t> {
         let Some(unknown) = self.table.keys().find(|key| !known.contains(&key.get_ref().as_ref())) else {
             return Ok(());
         };
-        let what = format!("'{}' is unknown; {}", unknown.get_ref(), suggest(unknown.get_ref(), &known));
+        let name = unknown.get_ref().as_ref();
+        let foreign = FOREIGN.iter().find(|(foreign, ours, _)| *foreign == name && known.contains(ours));
+        let what = match foreign {
+            Some((_, ours, how)) => format!("'{name}' is unknown; here it is '{ours}'{how}"),
+            None => format!("'{name}' is unknown; {}", suggest(name, &known)),
+        };
         Err(self.error(unknown.span().start, &what))
     }
 
@@ -160,15 +165,40 @@ impl<'t> Section<'t> {
         Error::usage(format!("{}: {what}", self.place(at)))
     }
 
+    /// The line that the section begins in, from 1.
+    pub(super) fn line(&self) -> usize {
+        self.line_of(self.start)
+    }
+
+    fn line_of(&self, at: usize) -> usize {
+        self.text.get(..at).map_or(1, |before| before.matches('\n').count() + 1)
+    }
+
     fn place(&self, at: usize) -> String {
-        let line = self.text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
-        format!("line {line}: {}", self.name)
+        format!("line {}: {}", self.line_of(at), self.name)
+    }
+
+    /// Notes that a key was asked for.
+    fn know(&self, key: &'static str) {
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
     }
 }
 
 fn shown(text: &str, value: &Spanned<DeValue<'_>>) -> String {
     text.get(value.span()).map(|text| format!(", not {text}")).unwrap_or_default()
 }
+
+/// Keys that go by another name in other libraries: theirs, ours, and how ours is used.
+const FOREIGN: [(&str, &str, &str); 5] = [
+    ("drop_remainder", "tail", ": \"drop\" for true, \"uneven\" for false"),
+    ("drop_last", "tail", ": \"drop\" for true, \"uneven\" for false"),
+    ("batch_size", "size", ""),
+    ("buffer_size", "size", ""),
+    ("dct_method", "dct", ": \"ifast\" or \"islow\""),
+];
 
 /// Names shown at most where none is near.
 const SHOWN: usize = 6;

@@ -179,12 +179,6 @@ impl Flow {
                     let hint = "it is the standard deviation of each channel, in levels of 0..255";
                     return misfit(format!("std must be {LEAST_STD} or more for every channel"), hint);
                 }
-                if mean.iter().all(|m| *m <= 1.0) && std.iter().all(|s| *s < 1.0) {
-                    log::warn!(
-                        "normalize: mean {mean:?} and std {std:?} look like units of 0..1; they are in levels of 0..255 \
-                         here: multiply them by 255"
-                    );
-                }
                 Ok(())
             }
             Op::Resize { preserve_aspect_ratio: true, crop_to_aspect_ratio: true, .. } => misfit(
@@ -259,6 +253,15 @@ impl Flow {
 }
 
 impl Op {
+    /// Whether an op, or one within, normalises by numbers that look like units of 0..1.
+    pub(in crate::pipeline) fn is_in_units(&self) -> bool {
+        match self {
+            Op::Normalize { mean, std } => mean.iter().all(|m| *m <= 1.0) && std.iter().all(|s| *s < 1.0),
+            Op::OneOf { ops, .. } | Op::SomeOf { ops, .. } => ops.iter().any(|spec| spec.op.is_in_units()),
+            _ => false,
+        }
+    }
+
     /// Whether the op only moves values, so that it may follow the end of the range.
     fn moves_only(&self) -> bool {
         match self {

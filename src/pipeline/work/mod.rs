@@ -49,6 +49,18 @@ impl Work {
         Work { eager: true, ..Default::default() }
     }
 
+    /// Gives all memory back; there is no image then.
+    pub(super) fn let_go(&mut self) {
+        *self = Work { eager: self.eager, ..Default::default() };
+    }
+
+    /// Bytes of the images and rows that are kept.
+    #[cfg(test)]
+    pub(super) fn kept_bytes(&self) -> usize {
+        let floats = self.f32.capacity() + self.spare_f32.capacity() + self.row.capacity();
+        self.u8.capacity() + self.spare_u8.capacity() + 4 * floats
+    }
+
     pub(super) fn shape(&self) -> Shape {
         let base = self.base_shape();
         match &self.pending {
