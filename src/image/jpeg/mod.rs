@@ -31,8 +31,8 @@ use self::frame::{Coverage, Scan};
 use self::huffman::{Fault, Tables};
 use self::segment::{Segment, Walker, marker};
 use super::error::{ImageError, Result};
-use super::probe::{Limits, Probe, exif_orientation};
-use super::sniff::Format;
+use super::probe::{Limits, Probe, exif_orientation, unknown};
+use super::sniff::{Format, sniff};
 
 /// Most scans in one image. Encoders write about ten; thousands are a known denial of service.
 pub(crate) const MAX_SCANS: usize = 100;
@@ -99,14 +99,18 @@ impl Jpeg {
 /// see is damage that still decodes to valid codes for every block.
 ///
 /// # Errors
-/// [`ImageError::Truncated`] or [`ImageError::Corrupt`] with the byte offset;
-/// [`ImageError::Unsupported`]; [`ImageError::TooLarge`].
+/// [`ImageError::UnknownFormat`] for what is no JPEG; [`ImageError::Truncated`] or
+/// [`ImageError::Corrupt`] with the byte offset; [`ImageError::Unsupported`];
+/// [`ImageError::TooLarge`].
 ///
 /// ```
 /// use tfrkit::image::{Limits, verify_entropy};
 /// assert!(verify_entropy(b"\xff\xd8\xff\xd9", &Limits::default()).is_err());
 /// ```
 pub fn verify_entropy(bytes: &[u8], limits: &Limits) -> Result<Probe> {
+    if sniff(bytes) != Some(Format::Jpeg) {
+        return Err(unknown(bytes));
+    }
     let mut scratch = EntropyScratch::default();
     let jpeg = read(bytes, limits, Depth::Entropy(&mut scratch))?;
     jpeg.frame.check_fractions()?;

@@ -1,6 +1,6 @@
 //! Whether the bytes of a file can hold the pixels that its header promises, so that no memory is made for what cannot come.
 
-use super::header::{bytes_at, le16, tiff_tag};
+use super::header::{bytes_at, has_hollow_tag, le16, tiff_tag};
 use super::{Format, ImageError, Probe, Result};
 
 /// Pixels that are not asked after where the format has codes for "the rest is blank".
@@ -19,6 +19,11 @@ const VP8: u64 = 1_280;
 
 /// Fails for a GIF, BMP, WebP or TIFF that is too short for its size.
 pub(super) fn check(bytes: &[u8], probe: &Probe) -> Result<()> {
+    // A decoder makes room for as many values as a tag says that it has.
+    if probe.format == Format::Tiff && has_hollow_tag(bytes) {
+        let detail = "a tag has more values than the file has bytes";
+        return Err(ImageError::truncated(Format::Tiff, bytes.len(), detail));
+    }
     let len = bytes.len() as u64;
     let pixels = (probe.width as u64).saturating_mul(probe.height as u64);
     let carried = match probe.format {

@@ -98,38 +98,81 @@ fn tiff(bytes: &[u8]) -> Option<(usize, usize, Colorspace)> {
 
 /// The first value of a BYTE, SHORT or LONG tag in IFD 0 of a classic TIFF structure; of several, those of a SHORT.
 pub(super) fn tiff_tag(bytes: &[u8], wanted: u16) -> Option<u32> {
-    let little = match bytes_at(bytes, 0)? {
-        [b'I', b'I', 42, 0] => true,
-        [b'M', b'M', 0, 42] => false,
-        _ => return None,
-    };
-    let u16_at = |at: usize| {
-        let b = bytes_at(bytes, at)?;
-        Some(if little { u16::from_le_bytes(b) } else { u16::from_be_bytes(b) })
-    };
-    let u32_at = |at: usize| {
-        let b = bytes_at(bytes, at)?;
-        Some(if little { u32::from_le_bytes(b) } else { u32::from_be_bytes(b) })
-    };
-    let ifd = usize::try_from(u32_at(4)?).ok()?;
-    let count = usize::from(u16_at(ifd)?);
-    for index in 0..count {
-        let entry = ifd.checked_add(2 + index * 12)?;
-        if u16_at(entry)? != wanted {
-            continue;
-        }
-        let values = u32_at(entry.checked_add(4)?)?;
-        let value_at = entry.checked_add(8)?;
-        // A tag of several values that do not fit the entry holds an offset instead.
-        return match (u16_at(entry + 2)?, values) {
-            (1, 1..=4) => bytes.get(value_at).map(|&b| u32::from(b)),
-            (3, 1..=2) => u16_at(value_at).map(u32::from),
-            (3, 3..) => u16_at(usize::try_from(u32_at(value_at)?).ok()?).map(u32::from),
-            (4, 1) => u32_at(value_at),
-            _ => None,
-        };
+    let tiff = Tiff::new(bytes)?;
+    let Entry { kind, count, value_at, .. } = tiff.entries().find(|entry| entry.tag == wanted)?;
+    // A tag of several values that do not fit the entry holds an offset instead.
+    match (kind, count) {
+        (1, 1..=4) => bytes.get(value_at).map(|&b| u32::from(b)),
+        (3, 1..=2) => tiff.u16_at(value_at).map(u32::from),
+        (3, 3..) => tiff.u16_at(usize::try_from(tiff.u32_at(value_at)?).ok()?).map(u32::from),
+        (4, 1) => tiff.u32_at(value_at),
+        _ => None,
     }
-    None
+}
+
+/// Whether a tag in IFD 0 says that it has more values than the whole file has bytes for.
+pub(super) fn has_hollow_tag(bytes: &[u8]) -> bool {
+    let is_hollow = |entry: Entry| {
+        let size = match entry.kind {
+            3 | 8 => 2,
+            4 | 9 | 11 | 13 => 4,
+            5 | 10 | 12 | 16..=18 => 8,
+            _ => 1,
+        };
+        u64::from(entry.count) * size > bytes.len() as u64
+    };
+    Tiff::new(bytes).is_some_and(|tiff| tiff.entries().any(is_hollow))
+}
+
+/// A classic TIFF structure, in either byte order.
+struct Tiff<'a> {
+    bytes: &'a [u8],
+    little: bool,
+}
+
+/// An entry of IFD 0: its tag, the type and number of its values, and where they or their offset are.
+struct Entry {
+    tag: u16,
+    kind: u16,
+    count: u32,
+    value_at: usize,
+}
+
+impl<'a> Tiff<'a> {
+    fn new(bytes: &'a [u8]) -> Option<Self> {
+        match bytes_at(bytes, 0)? {
+            [b'I', b'I', 42, 0] => Some(Self { bytes, little: true }),
+            [b'M', b'M', 0, 42] => Some(Self { bytes, little: false }),
+            _ => None,
+        }
+    }
+
+    fn u16_at(&self, at: usize) -> Option<u16> {
+        let value = bytes_at(self.bytes, at)?;
+        Some(if self.little { u16::from_le_bytes(value) } else { u16::from_be_bytes(value) })
+    }
+
+    fn u32_at(&self, at: usize) -> Option<u32> {
+        let value = bytes_at(self.bytes, at)?;
+        Some(if self.little { u32::from_le_bytes(value) } else { u32::from_be_bytes(value) })
+    }
+
+    /// The entries, as far as they are in the file.
+    fn entries(&self) -> impl Iterator<Item = Entry> {
+        let start = self.u32_at(4).and_then(|ifd| usize::try_from(ifd).ok());
+        let places = start.into_iter().flat_map(|ifd| {
+            let count = self.u16_at(ifd).unwrap_or(0);
+            (0..usize::from(count)).map_while(move |index| ifd.checked_add(2 + index * 12))
+        });
+        places.map_while(|at| {
+            Some(Entry {
+                tag: self.u16_at(at)?,
+                kind: self.u16_at(at.checked_add(2)?)?,
+                count: self.u32_at(at.checked_add(4)?)?,
+                value_at: at.checked_add(8)?,
+            })
+        })
+    }
 }
 
 #[cfg(test)]
