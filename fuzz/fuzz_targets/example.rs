@@ -45,7 +45,10 @@ fn example(payload: &[u8]) {
         let found = ExampleView::new(payload).feature(key).expect("a feature of what was read");
         assert_eq!(found.map(|f| values(&f).expect("its values")), *list);
     }
-    columns(payload, &ours);
+    // Columns are of SequenceExamples as well, whose lists are unknown fields here.
+    if read_sequence(payload).is_ok() {
+        columns(payload, &ours);
+    }
     round_trip(&ours);
 }
 

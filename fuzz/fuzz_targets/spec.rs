@@ -35,6 +35,11 @@ fn pipeline(text: &str) {
     for mode in [Mode::Train, Mode::Eval] {
         let _ = (read(pipeline.ops(mode)), read(pipeline.output_shape(mode)), read(pipeline.soft_classes(mode)));
     }
+    let canonical = pipeline.to_toml();
+    let again = Pipeline::parse(&canonical).unwrap_or_else(|error| panic!("{error}: {canonical}"));
+    assert_eq!(again.to_toml(), canonical);
+    // Unless there is a NaN in it, which is no value's equal.
+    assert!(again == pipeline || canonical.contains("nan"), "{again:?} is not {pipeline:?}");
 }
 
 fn filter(text: &str) {

@@ -1,6 +1,5 @@
 //! Scripts of shards: bytes that say how to build a shard and how to damage it, since random bytes have no CRCs.
 
-
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use tfrkit::record::frame::{encode_footer, encode_header};
 
@@ -11,7 +10,7 @@ pub fn build(data: &[u8]) -> Vec<u8> {
     let mut script = Script(data);
     let most = match script.byte() {
         0 => return script.0.to_vec(),
-        240.. => 1 << 18,
+        240.. => 1 << 19,
         _ => 1 << 14,
     };
     let mut out = Vec::new();
