@@ -176,3 +176,17 @@ fn help_fits_the_terminal_and_is_broken_once() {
         assert_eq!(wide, None, "{verb}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_is_not_read_as_a_shard() {
+    for verb in ["info", "cat", "validate", "stats", "schema"] {
+        // The near end of a new pseudo-terminal is one too, and needs no other process.
+        let terminal = fs::File::options().read(true).write(true).open("/dev/ptmx").unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_tfr")).args([verb, "-"]).stdin(terminal).output();
+        let output = output.unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{verb}: {told}");
+        assert!(told.contains("standard input is a terminal") && told.contains("pipe a shard"), "{verb}: {told}");
+    }
+}

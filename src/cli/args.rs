@@ -1,5 +1,6 @@
 //! Arguments that several verbs share.
 
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -298,9 +299,16 @@ impl From<ModeArg> for Mode {
     }
 }
 
-/// Whether the one path named is standard input.
-pub(super) fn is_stdin(paths: &[String]) -> bool {
-    matches!(paths, [only] if only == "-")
+/// Whether the one path named is standard input; an error where that is a terminal, on which nobody types records.
+pub(super) fn is_stdin(paths: &[String]) -> Result<bool> {
+    let named = matches!(paths, [only] if only == "-");
+    if named && io::stdin().is_terminal() {
+        return Err(Error::new(ErrorKind::Usage {
+            detail: "standard input is a terminal".to_owned(),
+            hint: Some("pipe a shard into it: tfr info - < train-00000-of-00001.tfrecord".to_owned()),
+        }));
+    }
+    Ok(named)
 }
 
 /// Fails where a set is chosen out of standard input, which is one shard without a name.

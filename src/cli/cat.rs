@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args, limit: Option<u64>, job: Job<'_>, output: &Output
     let options = CatOptions { filter, skip: args.skip, limit: args.count.or(limit), features };
     let mut printer = Printer::new(args, output);
     let mut show = |record: CatRecord<'_>| printer.show(&record);
-    let shown = match is_stdin(&args.paths) {
+    let shown = match is_stdin(&args.paths)? {
         true => cat_stream(Box::new(io::stdin()), options, &job, &mut show),
         false => cat(&output.resolve(&args.paths)?.complete()?, options, &job, &mut show),
     };

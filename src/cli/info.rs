@@ -23,7 +23,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
-    let found = with_bar(output, "reading", job, |job| match is_stdin(&args.paths) {
+    let found = with_bar(output, "reading", job, |job| match is_stdin(&args.paths)? {
         true => info_stream(Box::new(io::stdin()), args.full, job),
         false => info(&output.resolve(&args.paths)?.complete()?, args.full, job),
     })?;

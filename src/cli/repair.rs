@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     let stop = interrupt::flag();
     let job = Job { stop: Some(&stop), ..job };
     let options = RepairOptions { compression: args.compression };
-    let report = with_bar(output, "repairing", job, |job| match is_stdin(&args.paths) {
+    let report = with_bar(output, "repairing", job, |job| match is_stdin(&args.paths)? {
         true => repair_stream(io::stdin(), &args.output, &options, job),
         false => {
             let sets = output.resolve(&args.paths)?;

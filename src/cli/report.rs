@@ -47,7 +47,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
-    if is_stdin(&args.paths) {
+    if is_stdin(&args.paths)? {
         let detail = "a report reads shards twice, which a stream cannot be".to_owned();
         return Err(Error::new(ErrorKind::Usage { detail, hint: Some("name files".to_owned()) }));
     }

@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
     interrupt::exit_at_once();
     let options = StatsOptions::default();
     let format = Format::chosen(args)?;
-    let set = match is_stdin(&args.paths) {
+    let set = match is_stdin(&args.paths)? {
         true => {
             refuse_set_of_stream(args.set.as_deref())?;
             None

@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         return Ok(if found.over > 0 { BAD_DATA } else { GOOD });
     }
     let mut sets = BTreeMap::new();
-    if is_stdin(&args.paths) {
+    if is_stdin(&args.paths)? {
         refuse_set_of_stream(args.set.as_deref())?;
         let found = with_bar(output, "reading", job, |job| stats_stream(Box::new(io::stdin()), &options, job))?;
         sets.insert("-".to_owned(), found);

@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, job: Job<'_>, output: &Output) -> Done {
         schema,
         limits: args.limits.limits(),
     };
-    let report = with_bar(output, "validating", job, |job| match is_stdin(&args.paths) {
+    let report = with_bar(output, "validating", job, |job| match is_stdin(&args.paths)? {
         true => validate_stream(Box::new(io::stdin()), &options, job),
         false => validate(&output.resolve(&args.paths)?, &options, job),
     })?;
