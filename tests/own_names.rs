@@ -186,3 +186,24 @@ fn the_average_size_of_images_is_that_of_images() {
     let mean = format!("{:.1} KiB on average", whole.len() as f64 / 1024.0);
     assert!(page.contains(&format!("<dd>1</dd><dd class=\"note\">{mean}")), "{mean}");
 }
+
+/// A header with 50,000 rows of 60,000 pixels, told as everything else is: the height first.
+#[test]
+fn heights_come_before_widths() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (whole, mut huge) = (jpeg(1, 30, 40), jpeg(1, 30, 40));
+    let frame = huge.windows(2).position(|bytes| bytes == [0xff, 0xc0]).unwrap();
+    huge[frame + 5..frame + 9].copy_from_slice(&[&50_000u16.to_be_bytes()[..], &60_000u16.to_be_bytes()].concat());
+    let record = |bytes: &[u8]| ExampleBuilder::new().bytes("image/encoded", bytes).encode();
+    let shard = write(&tmp.path().join("a.tfrecord"), &[record(&whole), record(&huge)]);
+    let (_, json) = tfr_json(&["validate", text(&shard), "--decode"]);
+    let said = json["findings"][0]["detail"].as_str().unwrap();
+    assert!(said.contains("50000x60000 pixels (height x width)"), "{said}");
+    let said = |args: &[&str]| String::from_utf8(tfr().args(args).output().unwrap().stdout).unwrap();
+    let info = said(&["info", text(&shard)]);
+    assert!(info.contains("JPEG 30x40") && info.contains("height x width"), "{info}");
+    let stats = said(&["stats", text(&shard)]);
+    assert!(stats.find("height").unwrap() < stats.find("width").unwrap(), "{stats}");
+    let (_, cat) = tfr_json(&["cat", text(&shard), "-n", "1"]);
+    assert_eq!(cat["features"]["image/encoded"]["bytes"][0]["type"], "JPEG 30x40");
+}

@@ -89,7 +89,7 @@ fn encode(
     let Shape { height, width, .. } = shape;
     let failed = |detail: String| ImageError::Encode { format, detail };
     let (Ok(w), Ok(h)) = (u32::try_from(width), u32::try_from(height)) else {
-        return Err(failed(format!("{width}x{height} pixels")));
+        return Err(failed(format!("{height}x{width} pixels (height x width)")));
     };
     if w == 0 || h == 0 {
         return Err(failed("an image without pixels".to_owned()));

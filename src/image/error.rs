@@ -48,7 +48,7 @@ pub enum ImageError {
         start: Vec<u8>,
     },
     /// The header asks for more than [`Limits`](super::Limits) allow; nothing was allocated.
-    #[error("image of {width}x{height} pixels exceeds the limit of {limit} {unit}")]
+    #[error("image of {height}x{width} pixels (height x width) exceeds the limit of {limit} {unit}")]
     TooLarge {
         /// Width in pixels.
         width: usize,

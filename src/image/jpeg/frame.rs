@@ -51,7 +51,7 @@ impl Frame {
             return Err(ImageError::unsupported(Format::Jpeg, format!("a precision of {precision} bits")));
         }
         if height == 0 || width == 0 {
-            return Err(segment.corrupt(format!("a frame of {width}x{height} pixels")));
+            return Err(segment.corrupt(format!("a frame of {height}x{width} pixels (height x width)")));
         }
         if specs.len() != usize::from(count) * 3 {
             return Err(segment.corrupt("a frame header whose length is not that of its components"));

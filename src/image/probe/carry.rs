@@ -39,7 +39,7 @@ pub(super) fn check(bytes: &[u8], probe: &Probe) -> Result<()> {
 /// The error for a file, or its data, of so many bytes.
 pub(super) fn hollow(probe: &Probe, len: usize) -> ImageError {
     let Probe { format, width, height, .. } = *probe;
-    ImageError::truncated(format, len, format!("{len} bytes cannot hold {width}x{height} pixels"))
+    ImageError::truncated(format, len, format!("{len} bytes cannot hold {height}x{width} pixels (height x width)"))
 }
 
 fn bitmap(bytes: &[u8], probe: &Probe, pixels: u64) -> Option<bool> {

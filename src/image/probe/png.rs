@@ -102,7 +102,7 @@ fn ihdr(data: &[u8]) -> std::result::Result<(Probe, bool, u64), String> {
     let width = u32::from_be_bytes([w3, w2, w1, w0]);
     let height = u32::from_be_bytes([h3, h2, h1, h0]);
     if width == 0 || height == 0 || width.max(height) > i32::MAX as u32 {
-        return Err(format!("an image of {width}x{height} pixels"));
+        return Err(format!("an image of {height}x{width} pixels (height x width)"));
     }
     let (channels, colorspace) = match (color, depth) {
         (0, 1 | 2 | 4 | 8 | 16) => (1, Colorspace::Grayscale),

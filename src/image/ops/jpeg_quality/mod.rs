@@ -166,7 +166,7 @@ impl JpegQuality {
             return refuse(format!("{channels} channels, not 1 or 3"));
         }
         if height == 0 || width == 0 || height.max(width) > MAX_SIDE {
-            return refuse(format!("an image of {width}x{height} pixels, not 1 to {MAX_SIDE} a side"));
+            return refuse(format!("an image of {height}x{width} pixels (height x width), not 1 to {MAX_SIDE} a side"));
         }
         if self.tables.as_ref().is_none_or(|(of, _)| *of != quality) {
             self.tables = Some((quality, Tables::pair(quality, self.idct == Idct::Islow)));
