@@ -298,6 +298,17 @@ fn all_findings_that_are_listed_are_on_the_page() {
     }
     assert!(findings.contains("<details><summary>100 more</summary>"), "the others are folded");
     assert!(findings.contains(&wide), "nothing is cut");
+    assert!(findings.contains("<li>120 findings in 120 records, first in a.tfrecord, record 0: "), "told together");
+    // More than are listed: told together, none is left out.
+    let bare =
+        |i: i64| ExampleBuilder::new().bytes_list("image/encoded", [jpeg(1, 9, 9)]).int64("image/height", i).encode();
+    write(&shard, &(100..1300).map(bare).collect::<Vec<_>>());
+    let page = self::page(&[&shard]);
+    assert!(
+        section(&page, "findings").contains(
+            "<li>1,200 findings in 1,200 records, first in a.tfrecord, record 0: such as image/height is 100"
+        )
+    );
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The section on what validation found.
 
+use std::borrow::Cow;
+
 use super::gather::Facts;
 use super::html::{Count, Counted, Text, put};
 use crate::inspect::finding::{Finding, FindingKind, MAX_LISTED, Severity};
+use crate::inspect::groups::FindingGroup;
 
 /// Findings of a kind that are seen at once; the others are folded.
 const SEEN: usize = 20;
@@ -52,6 +55,18 @@ pub(super) fn section(out: &mut String, facts: &Facts, decode: bool) {
 fn list(out: &mut String, facts: &Facts, severity: Severity, kind: FindingKind, count: u64) {
     let all = facts.report.findings.iter().filter(|f| (f.severity, f.kind) == (severity, kind));
     let listed: Vec<&Finding> = all.collect();
+    let groups: Vec<&FindingGroup> = facts
+        .report
+        .groups
+        .iter()
+        .filter(|group| (group.first.severity, group.first.kind) == (severity, kind))
+        .collect();
+    // Where each finding is a sort of its own, the table says it all.
+    if (groups.len() as u64) < count {
+        out.push_str("<ul class=\"notes\">");
+        groups.iter().for_each(|group| sort(out, facts, group));
+        out.push_str("</ul>");
+    }
     let (first, rest) = listed.split_at(listed.len().min(SEEN));
     table(out, facts, kind, first);
     if !rest.is_empty() {
@@ -61,7 +76,29 @@ fn list(out: &mut String, facts: &Facts, severity: Severity, kind: FindingKind, 
     }
     let more = count - listed.len() as u64;
     if more > 0 {
-        put!(out, "<p class=\"more\">… and {} more: of all kinds together, {MAX_LISTED} are listed.</p>", Count(more));
+        put!(out, "<p class=\"more\">… and {} more of these sorts: {MAX_LISTED} of all are listed.</p>", Count(more));
+    }
+}
+
+/// Findings that say the same, in a line.
+fn sort(out: &mut String, facts: &Facts, group: &FindingGroup) {
+    put!(out, "<li>{}", Counted(group.findings, "finding"));
+    if group.records > 0 {
+        put!(out, " in {}", Counted(group.records, "record"));
+    }
+    if let Some(path) = &group.first.path {
+        put!(out, ", first in {}", Text(&facts.shown(path)));
+        group.first.record.iter().for_each(|record| put!(out, ", record {}", Count(*record)));
+    }
+    let alike = if group.alike { "" } else { "such as " };
+    put!(out, ": {alike}{}</li>", Text(&cut(&group.first.detail)));
+}
+
+/// As much of a detail as there is room for.
+fn cut(detail: &str) -> Cow<'_, str> {
+    match detail.char_indices().nth(MOST_CHARS) {
+        Some((at, _)) => Cow::Owned(format!("{}…", &detail[..at])),
+        None => Cow::Borrowed(detail),
     }
 }
 
@@ -78,10 +115,7 @@ fn table(out: &mut String, facts: &Facts, kind: FindingKind, findings: &[&Findin
         let number = |n: Option<u64>| n.map_or("–".to_owned(), |n| Count(n).to_string());
         put!(out, "<tr><td class=\"path\">{}</td><td class=\"num\">{}</td>", Text(&path), number(finding.record));
         put!(out, "<td class=\"num\">{}</td><td class=\"detail\">", number(finding.offset));
-        match finding.detail.char_indices().nth(MOST_CHARS) {
-            Some((at, _)) => put!(out, "{}…</td></tr>", Text(&finding.detail[..at])),
-            None => put!(out, "{}</td></tr>", Text(&finding.detail)),
-        }
+        put!(out, "{}</td></tr>", Text(&cut(&finding.detail)));
     }
     out.push_str("</tbody></table></div>");
 }
