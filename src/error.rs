@@ -284,11 +284,18 @@ impl Error {
                 "mend or remove the files, or allow more with `--max-errors`; without it, all of them are listed"
             }
             ErrorKind::MissingShard { .. } => "bring the missing shard, or name the shard files one by one",
-            ErrorKind::Metadata { .. } => "make the index anew with `tfr index`, or convert the set again",
+            ErrorKind::Metadata { .. } => match self.0.at.path.as_deref().and_then(Path::extension) {
+                Some(extension) if extension == "idx" => "make the index again with `tfr index`",
+                Some(extension) if extension == "json" => {
+                    "write the set again, or remove the file: the shards can be read without it"
+                }
+                _ => "make the index again with `tfr index`, or write the set again",
+            },
             ErrorKind::Io(e) => match e.kind() {
                 io::ErrorKind::NotFound => "check the spelling of the path",
                 io::ErrorKind::PermissionDenied => "check the permissions of the path",
-                io::ErrorKind::StorageFull => "free some space, then run the same command again",
+                io::ErrorKind::StorageFull => "free some space first",
+                io::ErrorKind::OutOfMemory => "`--max-record-bytes` refuses records that are longer than memory allows",
                 _ => return None,
             },
             _ => return None,
@@ -343,6 +350,16 @@ impl From<ImageError> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn help_for_a_file_beside_shards_is_about_that_file() {
+        let hint = |name: &str| Error::metadata(Path::new(name), "damaged").hint().unwrap();
+        assert!(hint("idx/a.idx").contains("tfr index"));
+        // The set may be compressed, and have no index.
+        assert!(!hint("manifest.json").contains("tfr index"));
+        let full = Error::io(Path::new("out"), io::ErrorKind::StorageFull.into()).hint().unwrap();
+        assert!(!full.contains("same command"), "a set that was begun wants --resume or --force: {full}");
+    }
 
     #[test]
     fn an_error_says_where_and_what_to_do() {

@@ -24,6 +24,11 @@ pub struct Job<'a> {
     /// Is called as the job goes on, from any of its threads: with the bytes done and the bytes in all (0 where that is
     /// not known).
     pub on_progress: Option<&'a (dyn Fn(u64, u64) + Sync)>,
+    /// The longest payload that is accepted, in bytes: a longer record is an error ([`FrameError::Oversized`]). Default: 2 GiB
+    /// less one byte, protobuf's own limit.
+    ///
+    /// [`FrameError::Oversized`]: crate::record::FrameError::Oversized
+    pub max_record_len: Option<u64>,
     /// Ends the job soon after it becomes `true`, with [`ErrorKind::Interrupted`].
     pub stop: Option<&'a AtomicBool>,
 }

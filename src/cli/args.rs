@@ -41,6 +41,9 @@ pub(super) struct GlobalArgs {
     /// How shards are brought into memory: mapped on local disks, always mapped, or read
     #[arg(long, global = true, display_order = BEHIND, value_name = "auto|mmap|read", default_value = "auto")]
     pub(super) io: Io,
+    /// The longest record that is accepted, such as 64MiB [default: 2 GiB, the most that a message holds]
+    #[arg(long, global = true, display_order = BEHIND, value_name = "SIZE", value_parser = parse_size)]
+    max_record_bytes: Option<u64>,
 }
 
 impl GlobalArgs {
@@ -50,7 +53,7 @@ impl GlobalArgs {
     }
 
     pub(super) fn job(&self) -> Job<'static> {
-        Job { threads: self.threads(), io: self.io, ..Default::default() }
+        Job { threads: self.threads(), io: self.io, max_record_len: self.max_record_bytes, ..Default::default() }
     }
 }
 

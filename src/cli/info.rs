@@ -60,6 +60,10 @@ fn print(info: &Info, out: &mut dyn Write) -> io::Result<()> {
     rows.extend(info.features.iter().map(|(name, feature)| row(name, feature)));
     rows.extend(info.feature_lists.iter().map(|(name, feature)| row(&format!("{name} (sequence)"), feature)));
     table(out, &rows, &[2])?;
+    if info.too_long > 0 {
+        let records = count(info.too_long, "record");
+        writeln!(out, "({records} over 64 MiB, compressed or streamed: the features of those were not looked at)")?;
+    }
     if info.sampled {
         writeln!(out, "(features of the first {}; all with --full)", count(info.sampled_records, "record"))?;
     }

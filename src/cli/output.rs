@@ -41,7 +41,7 @@ impl Output {
                 line.truncate(line.len() - 1);
                 line.push_str(&format!(",\"not_looked_at\":{}}}", json!(paths)));
             }
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", harmless_json(line))?;
         } else {
             let mut lines = Vec::new();
             text(&mut lines)?;
@@ -95,7 +95,7 @@ impl Output {
         }
         if self.json {
             // The exit code tells all the same where stdout is gone.
-            let _ = writeln!(io::stdout(), "{}", error_json(e, hint));
+            let _ = writeln!(io::stdout(), "{}", harmless_json(error_json(e, hint).to_string()));
         }
     }
 
@@ -112,7 +112,7 @@ impl Output {
 
     /// Prints a line of JSON.
     pub(super) fn json_line(&self, value: &impl Serialize) -> Result<()> {
-        let line = serde_json::to_string(value).map_err(io::Error::from)?;
+        let line = harmless_json(serde_json::to_string(value).map_err(io::Error::from)?);
         Ok(writeln!(io::stdout(), "{line}")?)
     }
 
@@ -134,12 +134,34 @@ pub(super) fn say(text: impl Display) {
 
 /// Text that does nothing to a terminal but fill lines: a file's name may hold what moves the cursor or sets the title.
 fn harmless(text: &str) -> Cow<'_, str> {
-    escape(text, |c| c.is_control() && c != '\n' && c != '\t')
+    escape(text, |c| is_hostile(c) && c != '\n' && c != '\t')
 }
 
 /// A name that stays on its line.
 pub(super) fn one_line(name: &str) -> Cow<'_, str> {
-    escape(name, char::is_control)
+    escape(name, is_hostile)
+}
+
+/// What a terminal obeys or turns text around by: C0 and C1 controls, and the marks of bidirectional text.
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A line of JSON in which such characters are escaped: they stand in strings alone, and mean the same.
+pub(super) fn harmless_json(line: String) -> String {
+    // JSON escapes those below by itself.
+    let is_bad = |c: char| c >= '\u{7f}' && is_hostile(c);
+    if !line.contains(is_bad) {
+        return line;
+    }
+    line.chars().fold(String::new(), |mut out, c| {
+        match is_bad(c) {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+        out
+    })
 }
 
 fn escape(text: &str, is_bad: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -238,5 +260,10 @@ mod tests {
         assert_eq!(harmless(name), "a\\u{1b}]0;title\\u{7}\\r\\u{9b}2J\tä\n");
         assert_eq!(one_line(name), "a\\u{1b}]0;title\\u{7}\\r\\u{9b}2J\\tä\\n");
         assert!(matches!(harmless("plain\n"), Cow::Borrowed(_)));
+        assert_eq!(harmless("a\u{202e}gpj.exe\u{2066}"), "a\\u{202e}gpj.exe\\u{2066}");
+        let text = "\u{9b}2J \u{202e} \u{7f} ä \n\u{1b}";
+        let line = harmless_json(serde_json::to_string(text).unwrap());
+        assert!(!line.contains(is_hostile), "{line:?}");
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
     }
 }

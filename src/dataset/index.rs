@@ -38,7 +38,7 @@ pub fn build_index(shard: &Path, io: Io) -> Result<Vec<Span>> {
         .at_path(shard));
     }
     let mut spans = Vec::new();
-    while let Some(record) = source.next_record()? {
+    while let Some(record) = source.pass_over()? {
         spans.push(Span { offset: record.offset, size: record.frame_len() });
     }
     Ok(spans)

@@ -178,7 +178,7 @@ pub(crate) fn dir_of(path: &Path) -> &Path {
 pub(super) fn summarize(path: &Path, check: &dyn Fn() -> Result<()>) -> Result<ShardSummary> {
     let mut source = crate::record::RecordSource::open(path, Default::default(), Default::default())?;
     let mut spans = Vec::new();
-    while let Some(record) = source.next_record()? {
+    while let Some(record) = source.next_within(0)? {
         check()?;
         spans.push(Span { offset: record.offset, size: record.frame_len() });
     }

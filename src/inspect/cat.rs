@@ -11,7 +11,7 @@ use crate::dataset::{Search, ShardSearch, ShardSet};
 use crate::error::{Error, Result};
 use crate::example::{FeatureView, Filter, Kind, SequenceExampleView, Sought};
 use crate::job::Job;
-use crate::record::{ReadOptions, RecordRef};
+use crate::record::RecordRef;
 
 /// Which records are shown.
 #[derive(Debug, Clone, Default)]
@@ -104,7 +104,7 @@ pub fn cat_stream(
     let search = options.filter.as_ref().map(Search::new);
     let mut window = Window::new(&options, search.as_ref());
     if !window.is_over() {
-        let source = Tracked::stream(input, path, ReadOptions::default())?;
+        let source = Tracked::stream(input, path, work.reading())?;
         window.show(path, source, search.as_ref().map(Search::in_stream), &work, f)?;
     }
     window.end()
@@ -148,7 +148,7 @@ impl<'s> Window<'s> {
 
     /// Opens a shard, at the first record to show where its place is known. `None` for a shard that is skipped.
     fn open(&mut self, path: &Path, known: &Known, work: &Work<'_>) -> Result<Option<Tracked>> {
-        let options = ReadOptions::default();
+        let options = work.reading();
         if !self.can_jump() {
             return Tracked::open(path, work.io(), options).map(Some);
         }

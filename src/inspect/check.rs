@@ -13,6 +13,7 @@ use super::kinds::KindTable;
 use super::message::{MessageType, Profile, walk};
 use super::report::Tally;
 use super::stats::LABEL_NAMES;
+use super::work::HELD;
 use crate::error::{Error, Result};
 use crate::example::proto::{Feature, FeatureLists, feature};
 use crate::example::{Kind, Schema, SequenceExample, entry_fields};
@@ -70,6 +71,15 @@ impl<'a> RecordCheck<'a> {
             check.content(record, offset, payload)?;
             check.count(record, offset, payload)
         });
+    }
+
+    /// A record whose CRCs hold, and which was too long to be held.
+    pub(super) fn too_long(&mut self, record: u64, offset: u64, len: u64) {
+        let detail = format!(
+            "the record has {len} bytes; over {HELD} of a compressed or streamed shard, the checksums alone are verified \
+             (`tfr reshard --compression none` writes a shard that is looked at whole)"
+        );
+        self.push(record, offset, Finding::warning(FindingKind::Oversized, detail));
     }
 
     /// Whatever befalls a check, the record is named.

@@ -84,6 +84,7 @@ pub(super) struct Feeder<'a> {
     shards: &'a [PathBuf],
     next: usize,
     io: Io,
+    options: ReadOptions,
     walk: Option<Walk>,
 }
 
@@ -97,8 +98,8 @@ struct Walk {
 }
 
 impl<'a> Feeder<'a> {
-    pub(super) fn new(shards: &'a [PathBuf], io: Io) -> Self {
-        Feeder { shards, next: 0, io, walk: None }
+    pub(super) fn new(shards: &'a [PathBuf], io: Io, options: ReadOptions) -> Self {
+        Feeder { shards, next: 0, io, options, walk: None }
     }
 
     /// The next piece of work; `None` after the last. An error names the shard that cannot be opened.
@@ -107,7 +108,7 @@ impl<'a> Feeder<'a> {
             let shard = self.next;
             let path = self.shards.get(shard)?;
             self.next += 1;
-            match RandomAccess::open(path, self.io, ReadOptions::default()) {
+            match RandomAccess::open(path, self.io, self.options) {
                 Ok(Some(RandomAccess::Mapped(data))) => {
                     let (chunks, records, offset) = (0, 0, 0);
                     self.walk = Some(Walk { shard, data, chunks, records, offset, boundaries: Boundaries::default() });
@@ -116,7 +117,7 @@ impl<'a> Feeder<'a> {
                 Err(e) => return Some(Err((shard, e))),
             }
         }
-        let chunk = self.walk.as_mut()?.chunk();
+        let chunk = self.walk.as_mut()?.chunk(self.options.max_record_len);
         if chunk.end.is_some() {
             self.walk = None;
         }
@@ -125,13 +126,13 @@ impl<'a> Feeder<'a> {
 }
 
 impl Walk {
-    fn chunk(&mut self) -> Chunk {
+    fn chunk(&mut self, max_record_len: u64) -> Chunk {
         let (first_record, first_offset) = (self.records, self.offset);
         let mut lengths = Vec::new();
         let mut end = None;
         while lengths.len() < CHUNK_RECORDS && self.offset - first_offset < CHUNK_BYTES {
             let rest = usize::try_from(self.offset).ok().and_then(|o| self.data.as_bytes().get(o..));
-            match frame::parse_frame(rest.unwrap_or_default(), frame::MAX_RECORD_LEN, CrcCheck::Lengths) {
+            match frame::parse_frame(rest.unwrap_or_default(), max_record_len, CrcCheck::Lengths) {
                 Ok(Some(payload)) => {
                     let length = payload.len() as u64;
                     lengths.push(length);
@@ -177,7 +178,7 @@ mod tests {
             }
             fs::write(path, w.finish().unwrap()).unwrap();
         }
-        let mut feeder = Feeder::new(&paths, Io::Mmap);
+        let mut feeder = Feeder::new(&paths, Io::Mmap, ReadOptions::default());
         let mut seen = [0u64; 3];
         while let Some(item) = feeder.next() {
             let Ok(Item::Chunk(chunk)) = item else { panic!("a mapped shard comes in chunks") };
@@ -191,6 +192,6 @@ mod tests {
             }
         }
         assert_eq!(seen, [CHUNK_RECORDS as u64 * 2 + 5, 0, 1]);
-        assert!(matches!(Feeder::new(&paths, Io::Read).next(), Some(Ok(Item::Stream(0)))));
+        assert!(matches!(Feeder::new(&paths, Io::Read, ReadOptions::default()).next(), Some(Ok(Item::Stream(0)))));
     }
 }

@@ -44,6 +44,9 @@ pub struct Info {
     pub sampled: bool,
     /// How many records the features come from.
     pub sampled_records: u64,
+    /// Records that are over 64 MiB long and lie in compressed shards or streams: their features are not looked at, so that
+    /// they need not be held in memory.
+    pub too_long: u64,
 }
 
 /// One set.
@@ -82,7 +85,7 @@ fn compression_name<S: Serializer>(compression: &Compression, serializer: S) -> 
 
 /// Looks at sets of shards. Counts are exact: every header is read and verified, unless the shard's index covers it, or
 /// the manifest lists it with its fingerprint. Features come from the first 1,000 records of each shard, or from all
-/// records where `full` (then every header is read); payload CRCs are not verified.
+/// records where `full` (then every header is read); payload CRCs are not verified. No record over 64 MiB is held in memory.
 ///
 /// The first damaged shard is the error; [`validate`](super::validate()) lists all damage.
 ///
@@ -112,7 +115,7 @@ pub fn info(sets: &[ShardSet], full: bool, job: &Job<'_>) -> Result<Info> {
     let scans = work.in_order(shards.len(), |i| {
         let path = shards[i].1;
         let bytes = fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
-        let mut scan = Scan::of(Tracked::open(path, work.io(), reading())?, full, &work, |scan| {
+        let mut scan = Scan::of(Tracked::open(path, work.io(), reading(&work))?, full, &work, |scan| {
             let spans = known.spans(path, u64::MAX);
             let sizes = spans.iter().flatten().map(|span| span.size.saturating_sub(frame::OVERHEAD));
             sizes.for_each(|length| scan.see(length));
@@ -127,12 +130,12 @@ pub fn info(sets: &[ShardSet], full: bool, job: &Job<'_>) -> Result<Info> {
 /// Looks at one shard out of a stream, such as standard input; it is called `-`, and so is its set.
 pub fn info_stream(input: Box<dyn Read + Send>, full: bool, job: &Job<'_>) -> Result<Info> {
     let work = Work::new(job, []);
-    let scan = Scan::of(Tracked::stream(input, Path::new(STREAM_NAME), reading())?, full, &work, |_| None)?;
+    let scan = Scan::of(Tracked::stream(input, Path::new(STREAM_NAME), reading(&work))?, full, &work, |_| None)?;
     Ok(gather([((STREAM_NAME, STREAM_NAME.into()), scan)]))
 }
 
-fn reading() -> ReadOptions {
-    ReadOptions { crc: CrcCheck::Lengths, ..Default::default() }
+fn reading(work: &Work<'_>) -> ReadOptions {
+    ReadOptions { crc: CrcCheck::Lengths, ..work.reading() }
 }
 
 /// What one shard holds.
@@ -144,6 +147,7 @@ struct Scan {
     votes: Votes,
     features: FeatureTable,
     sampled_records: u64,
+    too_long: u64,
 }
 
 impl Scan {
@@ -163,11 +167,14 @@ impl Scan {
             votes: Votes::default(),
             features: FeatureTable::default(),
             sampled_records: 0,
+            too_long: 0,
         };
-        while let Some(record) = source.next_record(work)? {
-            scan.see(record.payload.len() as u64);
-            if full || scan.records < SAMPLE {
-                scan.sample(record.payload);
+        while let Some(record) = source.next_held(work)? {
+            scan.see(record.len);
+            match record.payload {
+                Some(payload) if full || scan.records < SAMPLE => scan.sample(payload),
+                Some(_) => {}
+                None => scan.too_long += 1,
             }
             scan.records += 1;
             if !full
@@ -208,7 +215,7 @@ fn gather<'a>(scans: impl IntoIterator<Item = ((&'a str, PathBuf), Scan)>) -> In
     let (mut features, mut payload_bytes) = (FeatureTable::default(), None);
     let mut sets: BTreeMap<String, (SetInfo, Votes)> = BTreeMap::new();
     let mut shards = Vec::new();
-    let mut sampled_records = 0;
+    let (mut sampled_records, mut too_long) = (0, 0);
     for ((name, path), scan) in scans {
         let (set, votes) = sets.entry(name.to_owned()).or_default();
         set.shards += 1;
@@ -217,6 +224,7 @@ fn gather<'a>(scans: impl IntoIterator<Item = ((&'a str, PathBuf), Scan)>) -> In
         votes.merge(scan.votes);
         features.merge(scan.features);
         sampled_records += scan.sampled_records;
+        too_long += scan.too_long;
         if let Some(range) = scan.payload_bytes {
             payload_bytes = Some(widen(payload_bytes, range));
         }
@@ -240,5 +248,6 @@ fn gather<'a>(scans: impl IntoIterator<Item = ((&'a str, PathBuf), Scan)>) -> In
         feature_lists,
         sampled: sampled_records < records,
         sampled_records,
+        too_long,
     }
 }

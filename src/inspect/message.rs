@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::work::HELD;
 use crate::error::Result;
 use crate::example::{ExampleView, FeatureView, Kind, SchemaMessage, SequenceEntry, each_entry, entry_fields};
 use crate::pipeline::ImageFeature;
-use crate::record::{Io, OnCorrupt, ReadOptions, RecordSource};
+use crate::record::{Io, OnCorrupt, Passed, ReadOptions, RecordSource};
 
 /// How many whole records tell what a set holds.
 pub(super) const TELLING: usize = 16;
@@ -178,10 +179,14 @@ fn first_whole(path: &PathBuf, io: Io) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     let options = ReadOptions { on_corrupt: OnCorrupt::Continue, ..Default::default() };
     let Ok(mut source) = RecordSource::open(path, io, options) else { return found };
-    let mut damaged = 0;
-    while found.len() < TELLING && damaged < MAX_DAMAGED {
-        match source.next_record() {
-            Ok(Some(record)) => found.push(record.payload.to_vec()),
+    let (mut damaged, mut bytes) = (0, 0);
+    while found.len() < TELLING && damaged < MAX_DAMAGED && bytes < HELD {
+        match source.next_within(HELD) {
+            Ok(Some(Passed { len, payload: Some(payload), .. })) if found.is_empty() || bytes + len <= HELD => {
+                bytes += len;
+                found.push(payload.to_vec());
+            }
+            Ok(Some(_)) => damaged += 1,
             Ok(None) => break,
             Err(_) => damaged += 1,
         }

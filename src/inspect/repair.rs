@@ -102,7 +102,11 @@ fn as_name<S: Serializer>(compression: &Compression, serializer: S) -> Result<S:
 /// and those of later gzip members; a record of less than 258 bytes that stands there twice may be the inflater's doing.
 /// A shard without damage is written as it is.
 ///
-/// Memory: 16 bytes a record kept, and the list of what is lost; mapped files aside. A damaged compressed file is
+/// The work grows with the length of the shard and no faster, whatever it holds. Only the search for later members of a
+/// damaged gzip file has a bound of its own: 256 MiB and 16 times the file, read and inflated; where it is reached, the
+/// rest of the file is lost, and the reason says so.
+///
+/// Memory: 16 bytes a record kept, a 256th of a damaged shard, and the list of what is lost; mapped files aside. A damaged compressed file is
 /// inflated into a nameless file beside the output, and so is one that is read and not mapped ([`Job::io`]).
 ///
 /// ```
@@ -222,7 +226,7 @@ impl Repair<'_> {
         if compression == Compression::None {
             return self.write(&data, &[], compression, Vec::new());
         }
-        let whole = if target == compression { count_if_whole(&data)? } else { None };
+        let whole = if target == compression { count_if_whole(&data, self.work)? } else { None };
         if let Some(records) = whole {
             write_atomically(self.output, &data)?;
             self.work.advance(data.len() as u64)?;
@@ -230,9 +234,10 @@ impl Repair<'_> {
         }
         let mut salvaged = None;
         let inflated = spool(self.output, |to| {
-            salvaged = Some(salvage(&data, compression, to)?);
+            salvaged = Some(salvage(&data, compression, self.work.stop(), to)?);
             Ok(())
         });
+        self.work.advance(0)?;
         let inflated = inflated.map_err(|e| Error::io(self.output, e))?;
         let salvaged = salvaged.unwrap_or_default();
         let gaps = salvaged.gaps.into_iter().map(|gap| LostSpan {
@@ -248,7 +253,7 @@ impl Repair<'_> {
     /// The file's compression, told by more than its beginning where that is damaged.
     fn compression(&self, data: &[u8]) -> Compression {
         let detected = Compression::detect(&data[..data.len().min(DETECT_LEN)]);
-        let kept = || Pieces::new(data).find(|p| matches!(p, Piece::Kept(_)));
+        let kept = || Pieces::new(data).until(self.work.stop()).find(|p| matches!(p, Piece::Kept(_)));
         if detected != Compression::None || data.is_empty() {
             return detected;
         }
@@ -276,7 +281,7 @@ impl Repair<'_> {
         let mut writer = ShardWriter::create(self.output, self.options.compression.unwrap_or(compression))?;
         let (mut begin, mut waiting) = (0, 0);
         for end in breaks.iter().map(|&b| b as usize).chain([data.len()]) {
-            for piece in Pieces::new(&data[begin..end]) {
+            for piece in Pieces::new(&data[begin..end]).until(self.work.stop()) {
                 waiting += match piece {
                     Piece::Kept(record) => {
                         writer.write(record.payload)?;
@@ -296,6 +301,7 @@ impl Repair<'_> {
             }
             begin = end;
         }
+        // Where the job is to stop, pieces may be missing.
         self.work.advance(waiting)?;
         let written = writer.finish()?;
         Ok((self.shard(compression, written.records, written.bytes, lost.len() as u64), lost))
@@ -308,11 +314,12 @@ impl Repair<'_> {
 }
 
 /// How many records a compressed shard has, if it is whole.
-fn count_if_whole(data: &Bytes) -> Result<Option<u64>> {
+fn count_if_whole(data: &Bytes, work: &Work<'_>) -> Result<Option<u64>> {
     let input = Box::new(io::Cursor::new(data.clone()));
     let mut source = RecordSource::from_stream(input, None, ReadOptions::default())?;
     let mut records = 0;
     loop {
+        work.advance(0)?;
         match source.next_record() {
             Ok(Some(_)) => records += 1,
             Ok(None) => return Ok(Some(records)),

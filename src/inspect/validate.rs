@@ -25,7 +25,7 @@ use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::example::Schema;
 use crate::image::Limits;
 use crate::job::Job;
-use crate::record::{Compression, FrameError, OnCorrupt, ReadOptions, Record, frame};
+use crate::record::{Compression, FrameError, OnCorrupt, Passed, ReadOptions};
 
 /// How many bytes of a stream's first records are held to tell what it holds.
 const HELD_BYTES: usize = 32 << 20;
@@ -93,7 +93,9 @@ impl Report {
 /// Whole shards are held against `manifest.json`, `dataset_info.json` and `idx/` beside them.
 ///
 /// Memory: 1,000 findings and 50 groups of each kind in all, as many and a chunk's 4,096 lengths a thread, 10,000
-/// feature names a set; 40 bytes a record where they are compared; mapped shards aside.
+/// feature names a set; 40 bytes a record where they are compared; mapped shards aside. Of a record over 64 MiB in a
+/// compressed or streamed shard the checksums are verified as it goes by, and a warning says that its content was not
+/// looked at.
 ///
 /// ```
 /// use tfrkit::dataset::{ShardWriter, resolve};
@@ -151,7 +153,7 @@ pub(super) fn survey(
     run.add((0, 0), problems);
     damaged.into_iter().for_each(|(shard, finding)| run.add_one(shard, finding));
 
-    let feeder = Mutex::new(Feeder::new(&run.shards, work.io()));
+    let feeder = Mutex::new(Feeder::new(&run.shards, work.io(), work.reading()));
     work.on_each_thread(|| run.take_items(&feeder, &sidecars))?;
     run.failure()?;
     let whole = work.in_order(run.shards.len(), |i| match lock(&run.outcomes[i]).whole() {
@@ -168,14 +170,14 @@ pub fn validate_stream(input: Box<dyn Read + Send>, options: &ValidateOptions, j
     let begin = Instant::now();
     let work = Work::new(job, []);
     let run = Run::new(&work, options, None, vec![STREAM_NAME.into()], vec![0], vec![OnceLock::new()], &[STREAM_NAME]);
-    let source = Tracked::stream(input, Path::new(STREAM_NAME), reading())?;
+    let source = Tracked::stream(input, Path::new(STREAM_NAME), reading(&work))?;
     let mut images = run.checker()?;
     let bytes = run.stream(0, source, images.as_mut(), None)?;
     Ok(run.finish(begin, bytes).report)
 }
 
-fn reading() -> ReadOptions {
-    ReadOptions { on_corrupt: OnCorrupt::Continue, ..Default::default() }
+fn reading(work: &Work<'_>) -> ReadOptions {
+    ReadOptions { on_corrupt: OnCorrupt::Continue, ..work.reading() }
 }
 
 fn job_bytes(shards: &[&PathBuf]) -> u64 {
@@ -220,10 +222,13 @@ struct Outcome {
 
 impl Outcome {
     /// A whole record of a stream.
-    fn see(&mut self, check: &mut RecordCheck<'_>, record: u64, offset: u64, payload: &[u8]) {
-        self.records = record + 1;
-        self.boundaries.add(frame::OVERHEAD + payload.len() as u64);
-        check.record(record, offset, payload);
+    fn see(&mut self, check: &mut RecordCheck<'_>, record: Passed<'_>) {
+        self.records = record.index + 1;
+        self.boundaries.add(record.frame_len());
+        match record.payload {
+            Some(payload) => check.record(record.index, record.offset, payload),
+            None => check.too_long(record.index, record.offset, record.len),
+        }
     }
 
     /// A damaged frame of a stream.
@@ -329,7 +334,7 @@ impl<'a> Run<'a> {
         match chunk {
             Some(chunk) => self.chunk(chunk, images.as_mut(), labels),
             None => {
-                let source = Tracked::open_stream(&self.shards[shard], reading())?;
+                let source = Tracked::open_stream(&self.shards[shard], reading(self.work))?;
                 self.stream(shard, source, images.as_mut(), labels).map(drop)
             }
         }
@@ -391,19 +396,22 @@ impl<'a> Run<'a> {
         let held = if profile.get().is_none() { hold(&mut source, self.work)? } else { Vec::new() };
         let profile = profile.get_or_init(|| {
             let whole = held.iter().filter_map(|r| r.as_ref().ok());
-            Profile::of_payloads(&whole.map(|r| r.payload.as_slice()).collect::<Vec<_>>()).with_names(image, label)
+            Profile::of_payloads(&whole.filter_map(|r| r.payload.as_deref()).collect::<Vec<_>>())
+                .with_names(image, label)
         });
         let mut check = self.check(self.scope(shard, profile, labels), images, 1);
         let mut outcome = Outcome { compression: source.compression(), ..Default::default() };
         for item in held {
             match item {
-                Ok(r) => outcome.see(&mut check, r.index, r.offset, &r.payload),
+                Ok(Held { index, offset, len, payload }) => {
+                    outcome.see(&mut check, Passed { index, offset, len, payload: payload.as_deref() });
+                }
                 Err(e) => outcome.damage(&mut check, e)?,
             }
         }
         loop {
-            match source.next_record(self.work) {
-                Ok(Some(r)) => outcome.see(&mut check, r.index, r.offset, r.payload),
+            match source.next_held(self.work) {
+                Ok(Some(record)) => outcome.see(&mut check, record),
                 Ok(None) => break,
                 Err(e) => outcome.damage(&mut check, e)?,
             }
@@ -507,14 +515,22 @@ impl<'a> Run<'a> {
     }
 }
 
+/// A record that went by, with its payload where that was held.
+struct Held {
+    index: u64,
+    offset: u64,
+    len: u64,
+    payload: Option<Vec<u8>>,
+}
+
 /// A stream's first records, which tell what it holds, and the damage between them.
-fn hold(source: &mut Tracked, work: &Work<'_>) -> Result<Vec<Result<Record>>> {
+fn hold(source: &mut Tracked, work: &Work<'_>) -> Result<Vec<Result<Held>>> {
     let (mut held, mut bytes) = (Vec::new(), 0);
     while held.len() < TELLING && bytes < HELD_BYTES {
-        match source.next_record(work) {
-            Ok(Some(r)) => {
-                bytes += r.payload.len();
-                held.push(Ok(Record { index: r.index, offset: r.offset, payload: r.payload.to_vec() }));
+        match source.next_held(work) {
+            Ok(Some(Passed { index, offset, len, payload })) => {
+                bytes += payload.map_or(0, <[u8]>::len);
+                held.push(Ok(Held { index, offset, len, payload: payload.map(<[u8]>::to_vec) }));
             }
             Ok(None) => break,
             Err(e) if e.class() != ErrorClass::Data => return Err(e),

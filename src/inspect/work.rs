@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write as _};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -11,8 +11,13 @@ use bytes::Bytes;
 use crate::dataset::dir_of;
 use crate::error::{Error, Result};
 use crate::job::{Counter, Job, in_order};
-use crate::record::{Compression, Io, RandomAccess, ReadOptions, RecordRef, RecordSource};
+use crate::record::frame::MAX_RECORD_LEN;
+use crate::record::{Compression, Io, Passed, RandomAccess, ReadOptions, RecordRef, RecordSource};
 use crate::sys;
+
+/// The longest record that [`info`](super::info()) and [`validate`](super::validate()) hold in memory: 64 MiB. Of a longer
+/// one in a compressed or streamed shard only the checksums are looked at.
+pub(super) const HELD: u64 = 64 << 20;
 
 /// Bytes between two reports of a shard.
 const REPORT_EVERY: u64 = 1 << 20;
@@ -34,6 +39,16 @@ impl<'a> Work<'a> {
 
     pub(super) fn io(&self) -> Io {
         self.job.io
+    }
+
+    /// Becomes true when the job is to stop.
+    pub(super) fn stop(&self) -> Option<&'a AtomicBool> {
+        self.job.stop
+    }
+
+    /// How records are read: every checksum verified, up to the job's longest record, to the first error.
+    pub(super) fn reading(&self) -> ReadOptions {
+        ReadOptions { max_record_len: self.job.max_record_len.unwrap_or(MAX_RECORD_LEN), ..Default::default() }
     }
 
     /// `bytes` more are done. An error where the job is to stop.
@@ -124,19 +139,29 @@ impl Tracked {
 
     /// The next record. Reports what has gone by, now and then and at the end.
     pub(super) fn next_record(&mut self, work: &Work<'_>) -> Result<Option<RecordRef<'_>>> {
-        self.step(work, RecordSource::next_record)
+        let passed = self.step(work, |source| source.next_within(u64::MAX))?;
+        Ok(passed.map(|Passed { index, offset, payload, .. }| RecordRef {
+            index,
+            offset,
+            payload: payload.unwrap_or_default(),
+        }))
     }
 
     /// As [`next_record`](Self::next_record), of a record that is not wanted: its payload need not be read.
-    pub(super) fn pass_over(&mut self, work: &Work<'_>) -> Result<Option<RecordRef<'_>>> {
+    pub(super) fn pass_over(&mut self, work: &Work<'_>) -> Result<Option<Passed<'_>>> {
         self.step(work, RecordSource::pass_over)
+    }
+
+    /// As [`next_record`](Self::next_record), for jobs that hold no long record in memory: see [`HELD`].
+    pub(super) fn next_held(&mut self, work: &Work<'_>) -> Result<Option<Passed<'_>>> {
+        self.step(work, |source| source.next_within(HELD))
     }
 
     fn step(
         &mut self,
         work: &Work<'_>,
-        next: impl for<'s> FnOnce(&'s mut RecordSource) -> Result<Option<RecordRef<'s>>>,
-    ) -> Result<Option<RecordRef<'_>>> {
+        next: impl for<'s> FnOnce(&'s mut RecordSource) -> Result<Option<Passed<'s>>>,
+    ) -> Result<Option<Passed<'_>>> {
         if self.bytes() - self.reported >= REPORT_EVERY {
             self.report(work)?;
         }

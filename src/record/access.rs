@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::compression::Compression;
 use super::frame::{self, CrcCheck, FOOTER_LEN, FrameError, FramePart, HEADER_LEN};
 use super::open::{Io, file_compression};
-use super::reader::ReadOptions;
+use super::reader::{ReadOptions, reserve};
 use super::shard::{RecordRef, Shard};
 use crate::error::{Error, Result};
 use crate::sys;
@@ -99,6 +99,7 @@ fn read_at(file: &File, path: &Path, options: &ReadOptions, offset: u64, buffer:
     let length_here =
         usize::try_from(length).map_err(|_| FrameError::Oversized { length, limit: usize::MAX as u64 })?;
     buffer.clear();
+    reserve(buffer, length_here)?;
     buffer.resize(length_here, 0);
     read(buffer, payload_at, FramePart::Payload)?;
     let mut footer = [0; FOOTER_LEN];

@@ -122,8 +122,13 @@ pub fn parse_header(header: &[u8; HEADER_LEN], limit: u64) -> Result<u64, FrameE
 
 /// Holds a payload against the CRC that is stored behind it.
 pub fn check_payload(payload: &[u8], footer: [u8; FOOTER_LEN]) -> Result<(), FrameError> {
+    check_crc(crc32c::crc32c(payload), footer)
+}
+
+/// As [`check_payload`], of a payload whose CRC (not masked) was computed as it went by.
+pub(super) fn check_crc(crc: u32, footer: [u8; FOOTER_LEN]) -> Result<(), FrameError> {
     let stored = u32::from_le_bytes(footer);
-    let computed = masked_crc(payload);
+    let computed = mask(crc);
     if stored == computed { Ok(()) } else { Err(FrameError::DataCrc { stored, computed }) }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::compression::{Compression, DETECT_LEN, read_full};
-use super::reader::{ReadOptions, Reader};
+use super::reader::{Passed, ReadOptions, Reader};
 use super::shard::{RecordRef, Shard};
 use crate::error::{Error, Result};
 use crate::sys;
@@ -114,11 +114,21 @@ impl RecordSource {
         RecordSource { walk, ..self }
     }
 
-    /// As [`next_record`](Self::next_record), for a record that is not wanted: of a mapped shard only the header is read.
-    pub(crate) fn pass_over(&mut self) -> Result<Option<RecordRef<'_>>> {
+    /// As [`next_record`](Self::next_record), for a record that is not wanted: of a mapped shard only the header is read,
+    /// and nothing is held.
+    pub(crate) fn pass_over(&mut self) -> Result<Option<Passed<'_>>> {
         match &mut self.walk {
-            Walk::Mapped(shard, state) => state.pass_over(shard),
-            Walk::Stream(reader) => reader.next_record(),
+            Walk::Mapped(shard, state) => Ok(state.pass_over(shard)?.map(Passed::from)),
+            Walk::Stream(reader) => reader.next_within(0),
+        }
+    }
+
+    /// As [`next_record`](Self::next_record); but where a payload would have to be held in memory, as those of mapped shards
+    /// are not, and is longer than `most`, it is verified as it goes by.
+    pub(crate) fn next_within(&mut self, most: u64) -> Result<Option<Passed<'_>>> {
+        match &mut self.walk {
+            Walk::Mapped(shard, state) => Ok(state.next(shard).transpose()?.map(Passed::from)),
+            Walk::Stream(reader) => reader.next_within(most),
         }
     }
 

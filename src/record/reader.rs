@@ -8,8 +8,11 @@ use super::frame::{self, CrcCheck, FOOTER_LEN, FrameError, FramePart, HEADER_LEN
 use super::shard::RecordRef;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The largest step in which a payload's buffer grows: a hostile length costs no more memory than there is data.
+/// The first step in which a payload's buffer grows; later ones double it. A hostile length costs no more memory than twice
+/// the data that are there.
 const GROW: usize = 8 << 20;
+/// The buffer of a payload that is not held.
+const PASSING: usize = 256 << 10;
 
 /// What to do when a payload's CRC does not match (the length in front of it does, so the next record can be found).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +57,33 @@ pub struct Record {
     pub offset: u64,
     /// The payload.
     pub payload: Vec<u8>,
+}
+
+/// A record that went by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Passed<'a> {
+    /// The record's number, from 0.
+    pub(crate) index: u64,
+    /// The byte offset of its frame.
+    pub(crate) offset: u64,
+    /// The length of its payload.
+    pub(crate) len: u64,
+    /// The payload; `None` where it was longer than what was to be held.
+    pub(crate) payload: Option<&'a [u8]>,
+}
+
+impl Passed<'_> {
+    /// The length of the whole frame in bytes.
+    pub(crate) fn frame_len(&self) -> u64 {
+        self.len.saturating_add(frame::OVERHEAD)
+    }
+}
+
+impl<'a> From<RecordRef<'a>> for Passed<'a> {
+    fn from(record: RecordRef<'a>) -> Self {
+        let RecordRef { index, offset, payload } = record;
+        Passed { index, offset, len: payload.len() as u64, payload: Some(payload) }
+    }
 }
 
 /// Reads records one after the other from `R`. Buffers by itself.
@@ -133,19 +163,26 @@ impl<R: Read> Reader<R> {
 
     /// Reads the next record into `record`, whose buffer is used again. `false` at the end.
     pub fn read_record(&mut self, record: &mut Record) -> Result<bool> {
+        Ok(self.step(record, u64::MAX)?.is_some())
+    }
+
+    /// Reads the next record into `record`, whose payload is left empty where it is longer than `most`. The payload's
+    /// length; `None` at the end.
+    fn step(&mut self, record: &mut Record, most: u64) -> Result<Option<u64>> {
         if self.done {
-            return Ok(false);
+            return Ok(None);
         }
         let at = (self.index, self.offset);
-        match self.read_frame(&mut record.payload) {
+        let mut length = 0;
+        match self.read_frame(&mut record.payload, most, &mut length) {
             Ok(true) => {
                 (record.index, record.offset) = at;
-                self.step_over(record.payload.len());
-                Ok(true)
+                self.step_over(length);
+                Ok(Some(length))
             }
             Ok(false) => {
                 self.done = true;
-                Ok(false)
+                Ok(None)
             }
             Err(e) => {
                 self.done = true;
@@ -153,11 +190,21 @@ impl<R: Read> Reader<R> {
                     && self.options.goes_on(frame_error)
                 {
                     self.done = false;
-                    self.step_over(record.payload.len());
+                    self.step_over(length);
                 }
                 Err(self.place(e, at))
             }
         }
+    }
+
+    /// The next record, verified as any other; a payload longer than `most` goes by without being held. `None` at the end.
+    pub(crate) fn next_within(&mut self, most: u64) -> Result<Option<Passed<'_>>> {
+        let mut record = std::mem::take(&mut self.scratch);
+        let found = self.step(&mut record, most);
+        self.scratch = record;
+        let Record { index, offset, payload } = &self.scratch;
+        let passed = |len| Passed { index: *index, offset: *offset, len, payload: (len <= most).then_some(payload) };
+        Ok(found?.map(passed))
     }
 
     /// Reads the next record; it borrows the reader's own buffer. `None` at the end.
@@ -179,9 +226,9 @@ impl<R: Read> Reader<R> {
         IntoRecords(self)
     }
 
-    fn step_over(&mut self, payload_len: usize) {
+    fn step_over(&mut self, payload_len: u64) {
         self.index += 1;
-        self.offset = self.offset.saturating_add(frame::OVERHEAD).saturating_add(payload_len as u64);
+        self.offset = self.offset.saturating_add(frame::OVERHEAD).saturating_add(payload_len);
     }
 
     fn place(&self, error: Error, (index, offset): (u64, u64)) -> Error {
@@ -192,31 +239,62 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn read_frame(&mut self, payload: &mut Vec<u8>) -> Result<bool> {
+    /// Reads a frame; `length` is that of its payload as soon as it is known. `false` at the end.
+    fn read_frame(&mut self, payload: &mut Vec<u8>, most: u64, length: &mut u64) -> Result<bool> {
         let mut header = [0; HEADER_LEN];
         if !self.fill(&mut header, FramePart::Header)? {
             return Ok(false);
         }
-        let length = frame::parse_header(&header, self.options.max_record_len)?;
+        *length = frame::parse_header(&header, self.options.max_record_len)?;
+        let crc = match *length <= most {
+            true => self.hold(payload, *length)?,
+            false => self.pass(payload, *length)?,
+        };
+        let mut footer = [0; FOOTER_LEN];
+        if !self.fill(&mut footer, FramePart::Footer)? {
+            return Err(self.cut(FramePart::Footer, FOOTER_LEN as u64, 0));
+        }
+        if self.options.crc == CrcCheck::Full {
+            frame::check_crc(crc, footer)?;
+        }
+        Ok(true)
+    }
+
+    /// Reads a payload; its CRC, where that is to be checked.
+    fn hold(&mut self, payload: &mut Vec<u8>, length: u64) -> Result<u32> {
         payload.clear();
         while (payload.len() as u64) < length {
             let filled = payload.len();
-            // The step is at most GROW, so it fits a usize.
-            let step = (length - filled as u64).min(GROW as u64) as usize;
+            // The step is at most what is filled or GROW, so it fits a usize.
+            let step = (length - filled as u64).min(filled.max(GROW) as u64) as usize;
+            reserve(payload, step)?;
             payload.resize(filled + step, 0);
             let n = self.read_some(&mut payload[filled..])?;
             if n < step {
                 return Err(self.cut(FramePart::Payload, length, (filled + n) as u64));
             }
         }
-        let mut footer = [0; FOOTER_LEN];
-        if !self.fill(&mut footer, FramePart::Footer)? {
-            return Err(self.cut(FramePart::Footer, FOOTER_LEN as u64, 0));
+        Ok(if self.options.crc == CrcCheck::Full { crc32c::crc32c(payload) } else { 0 })
+    }
+
+    /// Lets a payload go by; its CRC, where that is to be checked.
+    fn pass(&mut self, buffer: &mut Vec<u8>, length: u64) -> Result<u32> {
+        buffer.clear();
+        buffer.resize(PASSING, 0);
+        let (mut crc, mut seen) = (0, 0);
+        while seen < length {
+            let step = (length - seen).min(PASSING as u64) as usize;
+            let n = self.read_some(&mut buffer[..step])?;
+            if n < step {
+                return Err(self.cut(FramePart::Payload, length, seen + n as u64));
+            }
+            if self.options.crc == CrcCheck::Full {
+                crc = crc32c::crc32c_append(crc, &buffer[..step]);
+            }
+            seen += step as u64;
         }
-        if self.options.crc == CrcCheck::Full {
-            frame::check_payload(payload, footer)?;
-        }
-        Ok(true)
+        buffer.clear();
+        Ok(crc)
     }
 
     /// Fills `buf`; `false` where not a byte is left.
@@ -244,6 +322,15 @@ impl<R: Read> Reader<R> {
     fn cut(&self, part: FramePart, expected: u64, found: u64) -> Error {
         FrameError::Truncated { part, expected, found }.into()
     }
+}
+
+/// Makes room for so many bytes more, or says that there is none.
+pub(super) fn reserve(buffer: &mut Vec<u8>, bytes: usize) -> Result<()> {
+    buffer.try_reserve_exact(bytes).map_err(|_| {
+        let wanted = buffer.len().saturating_add(bytes);
+        let what = format!("there is no memory for a record of {wanted} bytes or more");
+        Error::from(io::Error::new(io::ErrorKind::OutOfMemory, what))
+    })
 }
 
 /// Iterator of [`Reader::records`]. Stops after an error.
@@ -350,6 +437,50 @@ mod tests {
         let error = Reader::new(&data[..]).unwrap().read_record(&mut record).unwrap_err();
         assert_eq!(error.kind_name(), "truncated");
         assert!(record.payload.capacity() <= 2 * GROW);
+    }
+
+    #[test]
+    fn a_long_payload_goes_by_verified_and_is_not_held() {
+        for c in [Compression::None, Compression::Gzip] {
+            let long = vec![5; 3 * PASSING + 7];
+            let mut w = Writer::with_compression(Vec::new(), c);
+            for payload in [&b"short"[..], &long, b"again"] {
+                w.write(payload).unwrap();
+            }
+            let data = w.finish().unwrap();
+            let mut reader = Reader::new(&data[..]).unwrap();
+            let mut seen = Vec::new();
+            while let Some(passed) = reader.next_within(100).unwrap() {
+                seen.push((passed.index, passed.offset, passed.len, passed.payload.map(<[u8]>::to_vec)));
+            }
+            let long_len = long.len() as u64;
+            let expected = [
+                (0, 0, 5, Some(b"short".to_vec())),
+                (1, 21, long_len, None),
+                (2, 37 + long_len, 5, Some(b"again".to_vec())),
+            ];
+            assert_eq!(seen, expected);
+            assert!(reader.scratch.payload.capacity() <= PASSING);
+        }
+        let mut w = Writer::new(Vec::new());
+        w.write(&[5; 2000]).unwrap();
+        w.write(b"next").unwrap();
+        let whole = w.finish().unwrap();
+        let mut data = whole.clone();
+        data[1000] ^= 1;
+        let options = ReadOptions { on_corrupt: OnCorrupt::Continue, ..Default::default() };
+        let mut reader = Reader::with_options(&data[..], options).unwrap();
+        assert_eq!(reader.next_within(100).unwrap_err().kind_name(), "data_crc");
+        assert_eq!(reader.next_within(100).unwrap().unwrap().offset, 2016);
+        let cut = Reader::new(&whole[..1500]).unwrap().next_within(100).unwrap_err();
+        assert!(cut.to_string().contains("2000 bytes expected, 1488 found"), "{cut}");
+    }
+
+    #[test]
+    fn no_memory_is_an_error_of_the_system() {
+        let e = reserve(&mut Vec::new(), usize::MAX / 2).unwrap_err();
+        assert_eq!(e.class(), crate::ErrorClass::System);
+        assert!(e.to_string().contains("no memory for a record"), "{e}");
     }
 
     #[test]

@@ -14,12 +14,22 @@
 //! frames looks just like that. What remains are frames in a record whose header and payload are both damaged, with
 //! other bytes of the payload behind them: they are taken for the shard's own. And four bytes put between two of the
 //! shard's own records, behind other damage, are taken for such a CRC.
+//!
+//! The work grows with the data and no faster, whatever they hold: a candidate's CRC comes out of those of the shard's
+//! beginnings ([`RangeCrc`]), and what was looked at behind a damaged record is looked at again for a fixed number of
+//! later ones at most.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::frame::{self, CrcCheck, FOOTER_LEN, FrameError, HEADER_LEN, MAX_RECORD_LEN, OVERHEAD};
+use super::range_crc::RangeCrc;
 use super::shard::RecordRef;
 
 /// How many runs of frames behind a bad header are looked at to tell where its payload ends.
 const RUNS: usize = 4;
+
+/// Bytes between two looks at whether the work is to stop.
+const ASK_EVERY: usize = 1 << 16;
 
 /// A stretch of a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,11 +53,22 @@ pub(crate) struct Pieces<'a> {
     data: &'a [u8],
     at: usize,
     kept: u64,
+    crcs: RangeCrc<'a>,
+    stop: Option<&'a AtomicBool>,
 }
 
 impl<'a> Pieces<'a> {
     pub(crate) fn new(data: &'a [u8]) -> Self {
-        Pieces { data, at: 0, kept: 0 }
+        Pieces { data, at: 0, kept: 0, crcs: RangeCrc::new(data), stop: None }
+    }
+
+    /// Ends soon after `stop` becomes true, with pieces missing or wrong ones: whoever set it does not want them.
+    pub(crate) fn until(self, stop: Option<&'a AtomicBool>) -> Self {
+        Pieces { stop, ..self }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 
     fn frame(&self, at: usize, crc: CrcCheck) -> Result<Option<&'a [u8]>, FrameError> {
@@ -55,8 +76,16 @@ impl<'a> Pieces<'a> {
     }
 
     /// The end of the frame at `at`, if both its CRCs hold.
-    fn end_of_whole(&self, at: usize) -> Option<usize> {
-        self.frame(at, CrcCheck::Full).ok()?.map(|payload| at + OVERHEAD as usize + payload.len())
+    fn end_of_whole(&mut self, at: usize) -> Option<usize> {
+        let payload_len = self.frame(at, CrcCheck::Lengths).ok()??.len();
+        let begin = at + HEADER_LEN;
+        self.is_crc_of(begin, begin + payload_len).then_some(at + OVERHEAD as usize + payload_len)
+    }
+
+    /// Whether the masked CRC of what lies in `begin..end` is stored at `end`.
+    fn is_crc_of(&mut self, begin: usize, end: usize) -> bool {
+        let Some(stored) = self.data.get(end..).and_then(|rest| rest.first_chunk()) else { return false };
+        begin <= end && frame::mask(self.crcs.of(begin..end)) == u32::from_le_bytes(*stored)
     }
 
     /// Whether a valid header, or the end, is at `at`.
@@ -66,7 +95,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// Where the loss of the frame at `at` ends.
-    fn end_of_loss(&self, at: usize, error: &FrameError) -> usize {
+    fn end_of_loss(&mut self, at: usize, error: &FrameError) -> usize {
         match *error {
             FrameError::Truncated { .. } => self.data.len(),
             FrameError::LengthCrc { .. } => self.behind_bad_header(at),
@@ -86,7 +115,7 @@ impl<'a> Pieces<'a> {
 
     /// The first frame of a run that begins before `end` and goes on behind it, which no frame inside a payload does
     /// that ends there.
-    fn passing(&self, mut from: usize, end: usize) -> Option<usize> {
+    fn passing(&mut self, mut from: usize, end: usize) -> Option<usize> {
         while let Some(head) = self.find(from, end) {
             from = self.run(head, end);
             if from > end - FOOTER_LEN {
@@ -97,21 +126,20 @@ impl<'a> Pieces<'a> {
     }
 
     /// The next frame that is not seen to lie inside the payload behind the bad header at `at`; or the end.
-    fn behind_bad_header(&self, at: usize) -> usize {
+    fn behind_bad_header(&mut self, at: usize) -> usize {
         let len = self.data.len();
         let payload = (at + HEADER_LEN).min(len);
         // No payload goes on for longer.
         let longest = payload.saturating_add(MAX_RECORD_LEN as usize);
-        let mut crc = RunningCrc { data: self.data, to: payload, crc: 0 };
         let (mut first, mut from) = (None, at + 1);
         for _ in 0..RUNS {
             let found = self.find(from, len).unwrap_or(len);
-            if crc.is_stored_before(found) {
+            if self.ends_before(payload, found) {
                 return found;
             }
             let (head, end) = self.outermost(found, longest);
             first = first.or(Some(head));
-            if crc.is_stored_before(end + FOOTER_LEN) {
+            if self.ends_before(payload, end + FOOTER_LEN) {
                 return end + FOOTER_LEN;
             }
             if end == len || end > longest {
@@ -122,9 +150,14 @@ impl<'a> Pieces<'a> {
         first.unwrap_or(len)
     }
 
+    /// Whether a payload that begins at `payload` has its CRC in the four bytes before `end`.
+    fn ends_before(&mut self, payload: usize, end: usize) -> bool {
+        end.checked_sub(FOOTER_LEN).is_some_and(|to| self.is_crc_of(payload, to))
+    }
+
     /// The run that begins at `head`; or, where it is followed by the CRC of a payload and then by another run, or by
     /// the end, that one. Its beginning and its end.
-    fn outermost(&self, mut head: usize, enough: usize) -> (usize, usize) {
+    fn outermost(&mut self, mut head: usize, enough: usize) -> (usize, usize) {
         loop {
             let end = self.run(head, enough);
             let next = end + FOOTER_LEN;
@@ -136,8 +169,9 @@ impl<'a> Pieces<'a> {
     }
 
     /// Where the run of whole frames from `at` on ends; or its first boundary behind `enough`.
-    fn run(&self, mut at: usize, enough: usize) -> usize {
+    fn run(&mut self, mut at: usize, enough: usize) -> usize {
         while at <= enough
+            && !self.is_stopped()
             && let Some(end) = self.end_of_whole(at)
         {
             at = end;
@@ -146,10 +180,16 @@ impl<'a> Pieces<'a> {
     }
 
     /// The first whole frame that begins in `from..to`.
-    fn find(&self, from: usize, to: usize) -> Option<usize> {
+    fn find(&mut self, from: usize, to: usize) -> Option<usize> {
         let last = self.data.len().checked_sub(OVERHEAD as usize)?;
-        let mut at = from;
+        let (mut at, mut asked) = (from, from);
         while at < to && at <= last {
+            if at - asked >= ASK_EVERY {
+                asked = at;
+                if self.is_stopped() {
+                    return None;
+                }
+            }
             let header: &[u8; HEADER_LEN] = self.data[at..].first_chunk()?;
             let [a, b, c, d, e, f, g, h, crc @ ..] = *header;
             // The upper half of every length within the limit is zero: step over what is not.
@@ -178,6 +218,9 @@ impl<'a> Iterator for Pieces<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let at = self.at;
         let offset = at as u64;
+        if self.is_stopped() {
+            return None;
+        }
         match self.frame(at, CrcCheck::Full) {
             Ok(payload) => {
                 let record = RecordRef { index: self.kept, offset, payload: payload? };
@@ -186,30 +229,11 @@ impl<'a> Iterator for Pieces<'a> {
                 Some(Piece::Kept(record))
             }
             Err(error) => {
+                self.crcs.begin(at);
                 self.at = self.end_of_loss(at, &error);
                 Some(Piece::Lost { offset, bytes: (self.at - at) as u64, error })
             }
         }
-    }
-}
-
-/// The CRC of a payload whose end is not known.
-struct RunningCrc<'a> {
-    data: &'a [u8],
-    /// What `crc` covers ends here.
-    to: usize,
-    crc: u32,
-}
-
-impl RunningCrc<'_> {
-    /// Whether the four bytes before `end` are the masked CRC of what the payload has until there. Asked of ever larger
-    /// ends.
-    fn is_stored_before(&mut self, end: usize) -> bool {
-        let Some(to) = end.checked_sub(FOOTER_LEN).filter(|&to| to >= self.to) else { return false };
-        let Some(stored) = self.data.get(to..).and_then(|rest| rest.first_chunk()) else { return false };
-        self.crc = crc32c::crc32c_append(self.crc, &self.data[self.to..to]);
-        self.to = to;
-        frame::mask(self.crc) == u32::from_le_bytes(*stored)
     }
 }
 
@@ -346,5 +370,49 @@ mod tests {
                 assert_eq!(taken_apart(&data).0, rest[1..], "taken out from {from} to {to}");
             }
         }
+    }
+
+    /// Bytes checksummed while shards of this form are taken apart, for each byte of them.
+    fn work(data: &[u8]) -> u64 {
+        let mut pieces = Pieces::new(data);
+        while pieces.next().is_some() {}
+        pieces.crcs.work / data.len() as u64
+    }
+
+    #[test]
+    fn the_work_grows_with_the_data_and_no_faster() {
+        // Behind a bad header: headers, one after the other, of payloads that go on almost to the end.
+        let nested = |n: usize| {
+            let total = n * HEADER_LEN + 64;
+            let mut data = vec![0xff; HEADER_LEN];
+            while data.len() < n * HEADER_LEN {
+                let left = (total - data.len() - 24) as u64;
+                data.extend_from_slice(&frame::encode_header(left));
+            }
+            data.resize(total, b'x');
+            data
+        };
+        // Bad headers, each followed by a short record, with much of nothing between.
+        let sparse = |n: usize| {
+            let mut data = Vec::new();
+            for _ in 0..n / 1000 {
+                data.extend_from_slice(&[0xee; 20]);
+                data.extend_from_slice(&shard(&[b"kept"]));
+                data.extend_from_slice(&[b'-'; 3000]);
+            }
+            data
+        };
+        for form in [&nested as &dyn Fn(usize) -> Vec<u8>, &sparse] {
+            let (few, many) = (work(&form(2_000)), work(&form(40_000)));
+            assert!(many <= few.max(200), "{few} bytes a byte, then {many}");
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_the_search() {
+        let stop = AtomicBool::new(true);
+        assert_eq!(Pieces::new(&shard(&[b"one"])).until(Some(&stop)).count(), 0);
+        let mut searching = Pieces::new(&[b'-'; 3 * ASK_EVERY]).until(Some(&stop));
+        assert_eq!(searching.find(0, usize::MAX), None);
     }
 }

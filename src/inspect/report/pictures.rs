@@ -106,7 +106,7 @@ impl Taker {
     ) -> Result<(Vec<(Place, Picture)>, Values)> {
         let Some(&((shard, ..), _)) = wishes.first() else { return Ok((self.taken, self.values)) };
         let shard = &shards[shard];
-        if let Some(access) = RandomAccess::open(&shard.path, work.io(), ReadOptions::default())? {
+        if let Some(access) = RandomAccess::open(&shard.path, work.io(), work.reading())? {
             let mut buffer = Vec::new();
             for &(place, wish) in wishes {
                 work.advance(0)?;
@@ -115,7 +115,7 @@ impl Taker {
             }
             return Ok((self.taken, self.values));
         }
-        let options = ReadOptions { on_corrupt: OnCorrupt::Continue, ..Default::default() };
+        let options = ReadOptions { on_corrupt: OnCorrupt::Continue, ..work.reading() };
         let mut source = Tracked::open_stream(&shard.path, options)?;
         let mut wishes = wishes.iter().peekable();
         while let Some(&&(place, wish)) = wishes.peek() {

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorClass, Result};
 use crate::example::Rewrite;
 use crate::inspect::known::Known;
 use crate::inspect::work::{Tracked, Work, spool};
-use crate::record::{Compression, RandomAccess, ReadOptions, Shard, Writer, frame};
+use crate::record::{Compression, RandomAccess, Shard, Writer, frame};
 
 /// A record of an input: 24 bytes, of which there is one for each record as long as the job runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Scanned {
             return Ok(RandomAccess::Mapped(shard.clone()));
         }
         let changed = || Error::metadata(path, "the file changed while it was read");
-        RandomAccess::open(path, work.io(), ReadOptions::default())?.ok_or_else(changed)
+        RandomAccess::open(path, work.io(), work.reading())?.ok_or_else(changed)
     }
 }
 
@@ -67,7 +67,7 @@ impl Scan<'_> {
     /// they are compressed; else the index beside the input, or its headers, tell.
     pub(super) fn input(&self, number: usize, path: &Path) -> Result<Scanned> {
         let number = u32::try_from(number).map_err(|_| Error::usage("there are more inputs than 2^32"))?;
-        let mut source = Tracked::open(path, self.work.io(), ReadOptions::default())?;
+        let mut source = Tracked::open(path, self.work.io(), self.work.reading())?;
         let search = self.search.map(|search| search.in_shard(path)).transpose()?;
         if source.compression() != Compression::None {
             return self.compressed(number, path, source, search.as_ref());

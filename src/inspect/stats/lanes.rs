@@ -6,7 +6,6 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::error::{Error, Result};
 use crate::inspect::feed::{Chunk, Feeder, Item};
 use crate::inspect::work::{Tracked, Work, lock};
-use crate::record::ReadOptions;
 
 /// What is gathered lies in so many lanes: no more threads than this can work at once, and memory grows with it.
 const LANES: usize = 16;
@@ -52,7 +51,7 @@ pub(super) fn gather<T: Default + Send>(
 ) -> Result<T> {
     let lanes: Vec<Lane<T>> =
         (0..LANES).map(|_| Lane { gathered: Mutex::new((0, T::default())), passed: Condvar::new() }).collect();
-    let feeder = Mutex::new((0, Feeder::new(shards, work.io())));
+    let feeder = Mutex::new((0, Feeder::new(shards, work.io(), work.reading())));
     let failed: Mutex<Option<(usize, Error)>> = Mutex::default();
     let fail = |number: usize, error: Error| {
         let mut failed = lock(&failed);
@@ -73,7 +72,7 @@ pub(super) fn gather<T: Default + Send>(
             let mut add = |payload: &[u8]| add(&mut turn.guard.1, payload);
             let done = match item {
                 Ok(Item::Chunk(chunk)) => read_chunk(&chunk, &shards[chunk.shard], work, &mut add),
-                Ok(Item::Stream(shard)) => Tracked::open_stream(&shards[shard], ReadOptions::default())
+                Ok(Item::Stream(shard)) => Tracked::open_stream(&shards[shard], work.reading())
                     .and_then(|source| read_stream(source, work, &mut add)),
                 Err((_, e)) => Err(e),
             };

@@ -25,7 +25,6 @@ use crate::dataset::{Classes, ShardSet};
 use crate::error::Result;
 use crate::example::Kind;
 use crate::job::Job;
-use crate::record::ReadOptions;
 use feature::Gathered;
 use table::Table;
 
@@ -217,7 +216,7 @@ pub fn stats(set: &ShardSet, options: &StatsOptions, job: &Job<'_>) -> Result<St
 pub fn stats_stream(input: Box<dyn Read + Send>, options: &StatsOptions, job: &Job<'_>) -> Result<Stats> {
     let work = Work::new(job, []);
     let mut table = Table::default();
-    let source = Tracked::stream(input, Path::new(STREAM_NAME), ReadOptions::default())?;
+    let source = Tracked::stream(input, Path::new(STREAM_NAME), work.reading())?;
     lanes::read_stream(source, &work, &mut |payload| table.add(payload, None))?;
     let message = table.votes.winner();
     Ok(tell(table, message, None, options))
