@@ -41,6 +41,7 @@ mod job;
 mod near;
 pub mod pipeline;
 pub mod record;
+mod side_file;
 mod size;
 mod sys;
 

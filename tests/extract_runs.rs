@@ -210,3 +210,32 @@ fn an_interrupted_run_leaves_whole_files_and_no_list() {
         assert!(bytes == jpeg(record % 50, 16, 16), "{path}");
     }
 }
+
+#[test]
+fn what_a_killed_run_left_half_written_is_gone_after_the_next() {
+    let tmp = tempfile::tempdir().unwrap();
+    let [src, shards, out] = ["src", "shards", "out"].map(|n| tmp.path().join(n));
+    pictures(&src, &[2, 1]);
+    assert!(tfr().args(["convert", text(&src), text(&shards), "--quiet"]).output().unwrap().status.success());
+    assert!(tfr().args(["extract", text(&shards), "-o", text(&out), "--quiet"]).output().unwrap().status.success());
+    let before = (names(&out), names(&out.join("class-0")));
+    fs::write(out.join("class-0/.tfr-1-2.tmp"), b"half").unwrap();
+    fs::write(out.join(".tfr-AbC123.tmp"), b"half").unwrap();
+    assert!(
+        tfr()
+            .args(["extract", text(&shards), "-o", text(&out), "--force", "--quiet"])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    assert_eq!((names(&out), names(&out.join("class-0"))), before);
+    // Beside shards too.
+    let before = names(&shards);
+    fs::write(shards.join(".manifest.json.AbC123.tmp"), b"half").unwrap();
+    fs::write(shards.join(".val-00000-of-00001.tfrecord.AbC123.tmp"), b"half").unwrap();
+    assert!(
+        tfr().args(["convert", text(&src), text(&shards), "--force", "--quiet"]).output().unwrap().status.success()
+    );
+    assert_eq!(names(&shards), before);
+}

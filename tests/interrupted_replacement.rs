@@ -170,3 +170,23 @@ fn a_set_whose_writing_was_interrupted_is_told() {
     let (code, said) = run(&["info", text(&old)]);
     assert!(code == 0 && said.contains("writing the set 'train' has not ended"), "{said}");
 }
+
+#[test]
+fn labels_of_a_run_killed_before_its_first_set_bind_nobody() {
+    let tmp = tempfile::tempdir().unwrap();
+    let [src, out] = ["src", "out"].map(|n| tmp.path().join(n));
+    pictures(&src, &[2, 2]);
+    fs::create_dir(&out).unwrap();
+    let killed = r#"{"version":1,"sets":{},"classes":["old"],"label_offset":3}"#;
+    fs::write(out.join("manifest.json"), killed).unwrap();
+    fs::write(out.join("labels.txt"), "old\n").unwrap();
+    let output = tfr().args(["convert", text(&src), text(&out)]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(fs::read_to_string(out.join("labels.txt")).unwrap(), "class-0\nclass-1\n");
+    // Those that somebody put there do.
+    let other = tmp.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("labels.txt"), "old\n").unwrap();
+    let output = tfr().args(["convert", text(&src), text(&other)]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}

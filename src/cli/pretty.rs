@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
+use super::output::harmless_json;
+
 /// Objects within objects within objects stay on one line: `"label": {"int64": [3]}`.
 const OPEN_DEPTH: usize = 2;
 const BLUE: &[u8] = b"\x1b[34m";
@@ -78,6 +80,10 @@ impl Formatter for Pretty {
         out.write_all(b": ")
     }
 
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        out.write_all(harmless_json(fragment.to_owned()).as_bytes())
+    }
+
     fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
         if first { Ok(()) } else { out.write_all(b", ") }
     }
@@ -106,6 +112,7 @@ mod tests {
                         \"label\": {\"int64\": [3, 4]},\n    \"none\": null\n  },\n  \"lists\": {},\n  \"record\": 7\n}\n";
         assert_eq!(pretty(&record, false), expected);
         assert_eq!(serde_json::from_str::<Value>(expected).unwrap(), record);
+        assert_eq!(pretty(&json!({"a\u{9b}": "\u{202e}b"}), false), "{\n  \"a\\u009b\": \"\\u202eb\"\n}\n");
         assert_eq!(pretty(&json!({"a": 1}), true), "{\n  \x1b[34m\"a\"\x1b[0m: 1\n}\n");
     }
 }

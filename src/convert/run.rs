@@ -182,7 +182,7 @@ fn check_offset(offset: i64) -> Result<()> {
 /// Holds the classes against those of sets that are there already.
 fn check_labels(options: &ConvertOptions, manifest: &Manifest, classes: &[String]) -> Result<()> {
     let path = options.out.join(labels::LABELS_NAME);
-    if path.exists() && labels::read_labels(&path)? != classes {
+    if labels::binding_labels(&options.out, manifest)?.is_some_and(|bound| bound != classes) {
         return Err(Error::usage_hint(
             format!("the classes of the source are not those of {}", path.display()),
             format!("use the same numbers with `--labels {}`, or choose another directory", path.display()),
@@ -200,7 +200,7 @@ fn check_labels(options: &ConvertOptions, manifest: &Manifest, classes: &[String
             "give them the same numbers with `--labels`, or choose another directory",
         ));
     }
-    if !manifest.classes.is_empty() && manifest.label_offset != options.label_offset {
+    if !manifest.sets.is_empty() && !manifest.classes.is_empty() && manifest.label_offset != options.label_offset {
         return Err(Error::usage_hint(
             format!("the sets in {} have the label offset {}", options.out.display(), manifest.label_offset),
             format!("convert with `--label-offset {}`, or choose another directory", manifest.label_offset),

@@ -1,11 +1,15 @@
 //! `idx/` files: a line `offset size` for each record, as DALI and tfrecord2idx read and write them.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::record::{Compression, CrcCheck, Io, ReadOptions, RecordSource};
+use crate::record::{Compression, CrcCheck, Io, ReadOptions, RecordSource, frame};
+
+/// The longest line that is read: two numbers of 20 digits, and more blanks than anybody puts there.
+const MAX_LINE: u64 = 64;
 
 /// Where a record's frame lies in its shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,18 +62,29 @@ pub fn write_idx(shard: &Path, spans: &[Span]) -> Result<PathBuf> {
 
 /// Reads an index; `shard_len` is the length of the shard that it must cover exactly, without a gap.
 pub fn read_idx(path: &Path, shard_len: u64) -> Result<Vec<Span>> {
-    let text = fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    let mut spans: Vec<Span> = Vec::with_capacity(text.len() / 16);
-    let mut end = 0u64;
-    for (number, line) in text.lines().enumerate() {
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let mut lines = BufReader::with_capacity(128 << 10, file);
+    let mut spans: Vec<Span> = Vec::new();
+    let (mut end, mut line) = (0u64, Vec::new());
+    // Every line takes its bytes of the shard, so that there are no more than it has records.
+    for number in 0.. {
+        line.clear();
+        lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(|e| Error::io(path, e))?;
+        if line.is_empty() {
+            break;
+        }
+        let line = String::from_utf8_lossy(line.trim_ascii_end());
         let bad = |what: &str| Error::metadata(path, format!("line {}: {what}: '{line}'", number + 1));
-        let (offset, size) = line.trim_end().split_once(' ').ok_or_else(|| bad("not `offset size`"))?;
+        let (offset, size) = line.split_once(' ').ok_or_else(|| bad("not `offset size`"))?;
         let offset: u64 = offset.parse().map_err(|_| bad("not `offset size`"))?;
         let size: u64 = size.parse().map_err(|_| bad("not `offset size`"))?;
         if offset != end {
             return Err(bad(&format!("the record before ends at {end}")));
         }
         end = offset.checked_add(size).ok_or_else(|| bad("the size is out of range"))?;
+        if size < frame::OVERHEAD || end > shard_len {
+            return Err(bad(&format!("no record of a shard of {shard_len} bytes has this size")));
+        }
         spans.push(Span { offset, size });
     }
     if end != shard_len {
@@ -80,7 +95,7 @@ pub fn read_idx(path: &Path, shard_len: u64) -> Result<Vec<Span>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
+    use std::fs;
 
     use super::*;
     use crate::record::Writer;
@@ -102,6 +117,10 @@ mod tests {
         assert_eq!(fs::read_to_string(&idx).unwrap(), "0 19\n19 16\n35 116\n");
         assert_eq!(read_idx(&idx, len).unwrap(), spans);
         assert_eq!(read_idx(&idx, len + 1).unwrap_err().kind_name(), "index");
+        for hostile in ["0 0\n0 0\n", "0 19\n19 17\n", &"9".repeat(1000)] {
+            fs::write(&idx, hostile).unwrap();
+            assert_eq!(read_idx(&idx, 35).unwrap_err().kind_name(), "index", "{hostile}");
+        }
         fs::write(&idx, "0 19\n20 16\n").unwrap();
         assert!(read_idx(&idx, 36).unwrap_err().to_string().contains("line 2"));
     }

@@ -1,18 +1,18 @@
 //! Class names by number: `labels.txt` and the label map `labels.pbtxt`.
 
-use std::fs;
 use std::path::Path;
 
 use super::manifest::{FeatureEntry, Manifest};
 use super::shard_writer::write_atomically;
 use crate::error::{Error, Result};
+use crate::side_file;
 
 /// The file of class names, one a line, in the order of their numbers.
 pub(crate) const LABELS_NAME: &str = "labels.txt";
 
 /// Reads class names, one a line. Blank lines at the end are ignored; a name that comes twice is an error.
 pub(crate) fn read_labels(path: &Path) -> Result<Vec<String>> {
-    let text = fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let text = side_file::read_named(path)?;
     let names: Vec<String> =
         text.trim_end_matches(['\n', '\r']).lines().map(|l| l.trim_end_matches('\r').to_owned()).collect();
     let mut sorted: Vec<&String> = names.iter().collect();
@@ -62,6 +62,18 @@ pub(crate) fn write_classes(dir: &Path, (classes, offset): (&[String], i64)) -> 
     write_labels(dir, classes, offset)
 }
 
+/// The class names that new sets of a directory must have: those in `labels.txt`, if it is there. A run that was killed
+/// between writing them and its first set has left them, and the same in the manifest: they bind nobody.
+pub(crate) fn binding_labels(dir: &Path, manifest: &Manifest) -> Result<Option<Vec<String>>> {
+    let path = dir.join(LABELS_NAME);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let names = read_labels(&path)?;
+    let is_left_over = manifest.sets.is_empty() && !names.is_empty() && names == manifest.classes;
+    Ok((!is_left_over).then_some(names))
+}
+
 /// Each item on a line of its own.
 pub(super) fn lines<'a>(items: impl Iterator<Item = &'a str>) -> String {
     items.flat_map(|item| [item, "\n"]).collect()
@@ -80,6 +92,8 @@ fn escape(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,7 +1,7 @@
 //! `manifest.json`: what a directory of shards holds, so that nobody has to count.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::names::NumberedName;
 use crate::error::{Error, Result};
 use crate::example::{Kind, hex};
+use crate::side_file;
 
 /// The file's name in the directory of the shards.
 pub(crate) const MANIFEST_NAME: &str = "manifest.json";
@@ -103,11 +104,7 @@ impl Manifest {
     /// Reads the manifest of `dir`; `None` where there is none.
     pub fn read(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(MANIFEST_NAME);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::io(&path, e)),
-        };
+        let Some(text) = side_file::read_text(&path)? else { return Ok(None) };
         let manifest: Manifest =
             serde_json::from_str(&text).map_err(|e| Error::metadata(&path, format!("no valid manifest: {e}")))?;
         if manifest.version != 1 {
@@ -207,6 +204,8 @@ pub fn fingerprint(path: &Path) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

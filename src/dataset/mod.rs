@@ -3,6 +3,7 @@
 mod classes;
 mod index;
 pub(crate) mod labels;
+mod leftovers;
 mod listing;
 mod manifest;
 mod marker;
@@ -20,6 +21,7 @@ mod unfinished;
 
 pub(crate) use classes::Classes;
 pub use index::{Span, build_index, idx_path, read_idx, write_idx};
+pub(crate) use leftovers::{TEMP_PREFIX, clear, clear_leftovers};
 pub(crate) use manifest::MAX_LABEL_OFFSET;
 pub use manifest::{FeatureEntry, Manifest, SetEntry, ShardEntry, fingerprint};
 pub(crate) use marker::{lock_dir, refuse_existing, without_empty_dir};
@@ -31,7 +33,7 @@ pub(crate) use set_writer::check_set_name;
 pub(crate) use set_writer::finish_sets;
 pub use set_writer::{Existing, SetPlan, SetWriter};
 pub use shard_writer::{ShardSummary, ShardWriter, WrittenShard};
-pub(crate) use shard_writer::{dir_of, is_temporary, path_as_text, temp_in, write_atomically};
+pub(crate) use shard_writer::{dir_of, is_temporary, path_as_text, write_atomically};
 pub use shares::{ShardCount, parse_split};
 pub(crate) use shares::{check_split, even_part, share_ends};
 pub(crate) use swap::finish_swap;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::index::{idx_path, write_idx};
+use super::leftovers::clear_leftovers;
 use super::manifest::{SetEntry, ShardEntry};
 use super::marker::{Marker, may_begin};
 use super::names::shard_file_name;
@@ -88,6 +89,7 @@ impl SetWriter {
         marker.write(&plan, existing)?;
         for dir in [dir, &dir.join("idx")] {
             remove_leftovers(dir, &plan.name)?;
+            clear_leftovers(dir)?;
         }
         let begun = plan.shard_records.iter().map(|_| AtomicBool::new(false)).collect();
         Ok(SetWriter { dir: dir.to_owned(), begun, plan, existing, there, marker })

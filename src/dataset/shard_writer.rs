@@ -156,9 +156,13 @@ fn temp_beside(path: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// A file in `dir` to be renamed once it is whole; `prefix` begins with a dot.
-pub(crate) fn temp_in(dir: &Path, prefix: &str) -> io::Result<NamedTempFile> {
+fn temp_in(dir: &Path, prefix: &str) -> io::Result<NamedTempFile> {
     // Opened by ourselves: with the permissions of any other file, and errors that do not name the temporary one.
-    let create = |at: &Path| File::options().read(true).write(true).create_new(true).open(at);
+    let create = |at: &Path| {
+        let file = File::options().read(true).write(true).create_new(true).open(at)?;
+        // Taken for one that a killed process left: another name is tried.
+        if sys::claim(&file)? { Ok(file) } else { Err(io::ErrorKind::AlreadyExists.into()) }
+    };
     tempfile::Builder::new().prefix(prefix).suffix(TEMP_SUFFIX).make_in(dir, create)
 }
 

@@ -15,6 +15,7 @@ use super::set_files::{is_shard_of, remove_if_there, shards_of};
 use super::shard_writer::{TEMP_SUFFIX, write_atomically};
 use crate::error::{Error, Result};
 use crate::record::Io;
+use crate::side_file;
 use crate::sys;
 
 const JOURNAL_NAME: &str = ".swap.json";
@@ -28,11 +29,7 @@ pub(super) struct Journal {
 impl Journal {
     pub(super) fn read(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(JOURNAL_NAME);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::io(&path, e)),
-        };
+        let Some(text) = side_file::read(&path)? else { return Ok(None) };
         let invalid =
             |what: String| Error::metadata(&path, format!("{what}: remove this file, and begin again with `--force`"));
         let journal: Journal = serde_json::from_slice(&text).map_err(|e| invalid(format!("no valid journal: {e}")))?;

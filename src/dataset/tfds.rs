@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -14,6 +13,7 @@ use super::set_files::remove_if_there;
 use super::shard_writer::write_atomically;
 use crate::error::{Error, Result};
 use crate::example::Kind;
+use crate::side_file;
 
 const INFO_NAME: &str = "dataset_info.json";
 const FEATURES_NAME: &str = "features.json";
@@ -87,7 +87,7 @@ pub(crate) fn feature_files(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
         let path = entry.map_err(|e| Error::io(dir, e))?.path();
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         if path.is_file() && (name == FEATURES_NAME || name.ends_with(NAMES_SUFFIX)) {
-            files.insert(name, fs::read(&path).map_err(|e| Error::io(&path, e))?);
+            files.insert(name, side_file::read(&path)?.unwrap_or_default());
         }
     }
     Ok(files)
@@ -168,11 +168,7 @@ pub(crate) fn forget(dir: &Path, names: &[&str]) -> Result<()> {
 /// The `dataset_info.json` of `dir`; `None` where there is none, or none that is an object of JSON.
 fn read_info(dir: &Path) -> Result<Option<Value>> {
     let path = dir.join(INFO_NAME);
-    match fs::read(&path) {
-        Ok(text) => Ok(serde_json::from_slice(&text).ok().filter(Value::is_object)),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Error::io(&path, e)),
-    }
+    Ok(side_file::read(&path)?.and_then(|text| serde_json::from_slice(&text).ok()).filter(Value::is_object))
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<()> {

@@ -1,12 +1,13 @@
 //! The index job: an `idx/` file for each shard.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::work::Work;
-use crate::dataset::{ShardSet, build_index, path_as_text, write_idx};
+use crate::dataset::{ShardSet, build_index, clear_leftovers, dir_of, idx_path, path_as_text, write_idx};
 use crate::error::Result;
 use crate::job::Job;
 
@@ -44,6 +45,8 @@ pub struct IndexedShard {
 pub fn index(sets: &[ShardSet], job: &Job<'_>) -> Result<Vec<IndexedShard>> {
     let shards: Vec<&PathBuf> = sets.iter().flat_map(|s| &s.shards).collect();
     let work = Work::new(job, shards.iter().map(|p| p.as_path()));
+    let dirs: BTreeSet<PathBuf> = shards.iter().map(|shard| dir_of(&idx_path(shard)).to_owned()).collect();
+    dirs.iter().try_for_each(|dir| clear_leftovers(dir))?;
     work.in_order(shards.len(), |i| {
         let path = shards[i];
         let spans = build_index(path, work.io())?;

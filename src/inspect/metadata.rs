@@ -12,6 +12,7 @@ use super::finding::{Finding, FindingKind};
 use crate::dataset::{Manifest, NumberedName, ShardEntry, build_index, dir_of, fingerprint, idx_path, read_idx};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Compression, Io};
+use crate::side_file;
 
 /// TFDS's file of split lengths.
 const INFO_NAME: &str = "dataset_info.json";
@@ -182,11 +183,7 @@ fn check_index(shard: &Path, bytes: u64, whole: &Whole, io: Io) -> Result<Option
 
 fn read_info(dir: &Path) -> Result<Option<DatasetInfo>> {
     let path = dir.join(INFO_NAME);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::io(&path, e)),
-    };
+    let Some(text) = side_file::read_text(&path)? else { return Ok(None) };
     let info = serde_json::from_str(&text);
     info.map(Some).map_err(|e| Error::metadata(&path, format!("no valid {INFO_NAME}: {e}")))
 }

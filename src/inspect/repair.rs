@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
 use super::work::{STREAM_NAME, Work, spool};
-use crate::dataset::{ResolvedSets, ShardWriter, path_as_text, write_atomically};
+use crate::dataset::{ResolvedSets, ShardWriter, clear_leftovers, dir_of, path_as_text, write_atomically};
 use crate::error::{Error, Result};
 use crate::job::Job;
 use crate::record::{
@@ -182,6 +182,7 @@ fn outputs(shards: &[&Path], out: &Path) -> Result<Vec<PathBuf>> {
     } else {
         vec![out.to_owned()]
     };
+    outputs.iter().map(|output| dir_of(output)).collect::<BTreeSet<_>>().into_iter().try_for_each(clear_leftovers)?;
     let mut seen = BTreeSet::new();
     for output in &outputs {
         if !seen.insert(output) {

@@ -5,7 +5,6 @@ mod pbtxt;
 mod print;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,7 @@ use serde_json::Number;
 use super::columns::{ColumnLayout, ColumnSpec, MAX_LEN};
 use super::view::Kind;
 use crate::error::{Error, Result};
+use crate::side_file;
 
 /// The version of the JSON form.
 const VERSION: u32 = 1;
@@ -181,7 +181,7 @@ impl Schema {
     /// # Errors
     /// As [`Schema::parse`] and [`Schema::parse_pbtxt`]; and of reading.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let text = side_file::read_named(path)?;
         let schema = if text.trim_start().starts_with('{') { Self::parse(&text) } else { Self::parse_pbtxt(&text) };
         schema.map_err(|e| e.at_path(path))
     }

@@ -5,11 +5,10 @@ use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
-use tempfile::NamedTempFile;
 
 use super::ListFormat;
 use super::row::COLUMNS;
-use super::tree::Tree;
+use super::tree::{Temp, Tree};
 use crate::dataset::IMAGE_LISTS;
 use crate::error::{Error, Result};
 
@@ -18,7 +17,7 @@ const MAX_COLUMNS: usize = 10_000;
 
 /// The list while it grows: JSON lines, whatever it will be.
 pub(super) struct List<'a> {
-    lines: BufWriter<NamedTempFile>,
+    lines: BufWriter<Temp<'a>>,
     tree: &'a Tree,
 }
 
@@ -32,10 +31,11 @@ impl<'a> List<'a> {
         write().map_err(|e| Error::io(self.tree.root(), e))
     }
 
-    /// Gives the list its name; its path, and what it could not hold.
+    /// Brings the files to disk that the list names, and gives it its name; its path, and what it could not hold.
     pub(super) fn finish(self, format: ListFormat) -> Result<(PathBuf, Vec<String>)> {
         let [jsonl, csv] = IMAGE_LISTS;
         let tree = self.tree;
+        tree.sync()?;
         let lines = self.lines.into_inner().map_err(|e| Error::io(tree.root(), e.into_error()))?;
         match format {
             ListFormat::Jsonl => Ok((tree.name(lines, jsonl)?, Vec::new())),
@@ -77,7 +77,7 @@ impl Column {
     }
 }
 
-fn to_csv(mut lines: NamedTempFile, tree: &Tree) -> Result<(NamedTempFile, Vec<String>)> {
+fn to_csv<'t>(mut lines: Temp<'_>, tree: &'t Tree) -> Result<(Temp<'t>, Vec<String>)> {
     let mut columns = BTreeMap::<String, Column>::new();
     let mut too_many = false;
     each_line(&mut lines, |line| {
@@ -121,9 +121,9 @@ fn cell(value: &Value) -> std::borrow::Cow<'_, str> {
     }
 }
 
-fn each_line(lines: &mut NamedTempFile, mut f: impl FnMut(Map<String, Value>) -> Result<()>) -> Result<()> {
-    lines.as_file_mut().rewind()?;
-    for line in BufReader::new(lines.as_file_mut()).lines() {
+fn each_line(lines: &mut Temp<'_>, mut f: impl FnMut(Map<String, Value>) -> Result<()>) -> Result<()> {
+    lines.rewind()?;
+    for line in BufReader::new(lines).lines() {
         f(serde_json::from_str(&line?).map_err(io::Error::from)?)?;
     }
     Ok(())

@@ -89,7 +89,7 @@ pub struct ExtractOptions {
 /// Without filter, skip and take, known classes without images get their (empty) folders, so that the numbers stay.
 ///
 /// The tree and the list are the same for any number of threads. A file has its name only when it is whole; the list is
-/// written last. Memory: threads + 3 times 4 MiB (or the largest record), and 9 to 60 bytes a record for the names.
+/// written last, when all files are on disk. Memory: threads + 3 times 4 MiB (or the largest record), and 9 to 60 bytes a record for the names.
 ///
 /// # Errors
 /// A usage error for a directory that is not empty. The first damaged record, the first that is no Example, or has
@@ -182,7 +182,7 @@ fn extract_into(
         return Err(Error::schema(&features.image.join("' or '"), detail));
     }
     if is_whole && nameless_folder {
-        planner.known_folders().iter().try_for_each(|folder| tree.folder(folder.as_ref()))?;
+        planner.known_folders().iter().try_for_each(|folder| tree.folder(folder.as_ref()).map(drop))?;
     }
     let (path, left_out) = list.finish(options.list)?;
     report.list = path;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::plan::PlannedSet;
 use super::write::Inputs;
-use crate::dataset::labels::{self, LABELS_NAME};
+use crate::dataset::labels;
 use crate::dataset::{Classes, FeatureEntry, Manifest, dir_of, tfds};
 use crate::error::{Error, ErrorClass, Result};
 use crate::example::ExampleView;
@@ -75,10 +75,11 @@ impl Beside {
     pub(super) fn check(&self, out: &Path) -> Result<()> {
         let Some(classes) = &self.classes else { return Ok(()) };
         let manifest = Manifest::read(out)?.unwrap_or_default();
-        let path = out.join(LABELS_NAME);
-        let listed = !manifest.classes.is_empty()
+        let bound = labels::binding_labels(out, &manifest)?;
+        let listed = !manifest.sets.is_empty()
+            && !manifest.classes.is_empty()
             && (manifest.classes != classes.names || manifest.label_offset != classes.first);
-        if listed || path.exists() && labels::read_labels(&path)? != classes.names {
+        if listed || bound.is_some_and(|bound| bound != classes.names) {
             return Err(Error::usage_hint(
                 format!("the classes of the inputs are not those of the sets in {}", out.display()),
                 "choose another directory",
