@@ -7,7 +7,8 @@ mod golden;
 
 use counter::peak;
 use tfrkit::image::{
-    DecodeOptions, Decoder, ImageBuf, ImageError, Limits, Scale, decode_any, probe_header, verify_entropy,
+    DecodeOptions, Decoder, ImageBuf, ImageError, Limits, Orientation, Scale, Shape, decode_any, encode_png,
+    probe_header, verify_entropy,
 };
 
 /// The side of a square image that is just within the limit on pixels.
@@ -176,4 +177,18 @@ fn hollow_files_take_no_memory_and_outliers_give_theirs_back() {
         decoder.decode_into(&small, &mut image).unwrap();
     });
     assert!(kept < MOST, "{kept} bytes are kept");
+
+    // The same where a PNG comes next, and for what turning and a PNG's samples took.
+    let upright = DecodeOptions { orientation: Orientation::Apply, ..DecodeOptions::default() };
+    let png = |side| encode_png(&ImageBuf::zeros(Shape::new(side, side, 4)).unwrap()).unwrap();
+    let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let turned = [&large[..2], &segment(0xE1, exif), &large[2..]].concat();
+    for (outlier, next) in [(&turned, &small), (&turned, &png(80)), (&png(3000), &small)] {
+        let mut decoder = Decoder::new(upright).unwrap();
+        let (_, kept, ()) = peak(|| {
+            drop(decoder.decode(outlier).unwrap());
+            drop(decoder.decode(next).unwrap());
+        });
+        assert!(kept < MOST, "{kept} bytes are kept");
+    }
 }

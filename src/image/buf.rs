@@ -105,6 +105,16 @@ impl<T> ImageBuf<T> {
     }
 }
 
+impl<T> ImageBuf<T> {
+    /// Gives back what an outlier has left in a spare image that is next to hold so many values: see [`fit`].
+    pub(crate) fn give_back(&mut self, len: usize) {
+        give_back(&mut self.pixels, len);
+        if self.pixels.is_empty() {
+            self.shape = Shape::default();
+        }
+    }
+}
+
 impl<T: Copy + Default> ImageBuf<T> {
     /// An image of zeros.
     ///
@@ -145,13 +155,18 @@ const KEPT: usize = 16 << 20;
 /// # Errors
 /// [`ImageError::OutOfMemory`].
 pub(crate) fn fit<T: Clone>(buffer: &mut Vec<T>, len: usize, value: T) -> Result<()> {
-    if buffer.capacity() / 4 > len && buffer.capacity().saturating_mul(size_of::<T>()) > KEPT {
-        *buffer = Vec::new();
-    }
+    give_back(buffer, len);
     let more = len.saturating_sub(buffer.len());
     buffer.try_reserve_exact(more).map_err(|_| ImageError::OutOfMemory { values: len })?;
     buffer.resize(len, value);
     Ok(())
+}
+
+/// Empties a scratch buffer that an outlier has left, where so many values are needed.
+fn give_back<T>(buffer: &mut Vec<T>, len: usize) {
+    if buffer.capacity() / 4 > len && buffer.capacity().saturating_mul(size_of::<T>()) > KEPT {
+        *buffer = Vec::new();
+    }
 }
 
 /// An image of either element type.

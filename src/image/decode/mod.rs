@@ -15,7 +15,7 @@ use zune as backend;
 pub use orientation::Orientation;
 pub(crate) use orientation::{swaps_sides, upright_box};
 
-use super::buf::{ImageBuf, Shape};
+use super::buf::{ImageBuf, Shape, fit};
 use super::error::{ImageError, Result};
 use super::jpeg::{self, Depth, EntropyScratch, Extent, Jpeg, Scale, Target};
 use super::ops::{Rect, crop_to_bounding_box};
@@ -197,7 +197,10 @@ impl Decoder {
     pub fn decode_into(&mut self, bytes: &[u8], image: &mut ImageBuf<u8>) -> Result<()> {
         let exif = match sniff(bytes) {
             Some(Format::Jpeg) => self.decode_jpeg(bytes, Extent::default(), image)?,
-            Some(Format::Png) => png::decode(bytes, &self.options, &mut self.scratch, image)?,
+            Some(Format::Png) => {
+                self.jpeg.give_back()?;
+                png::decode(bytes, &self.options, &mut self.scratch, image)?
+            }
             Some(other) => {
                 let detail = "decoding this format in a pipeline (re-encode the set as PNG)";
                 return Err(ImageError::unsupported(other, detail));
@@ -278,13 +281,17 @@ impl Decoder {
     fn turn(&mut self, exif: Option<u8>, image: &mut ImageBuf<u8>) -> Result<()> {
         match self.options.orientation {
             Orientation::Ignore => Ok(()),
-            Orientation::Apply => orientation::upright(image, exif, &mut self.turned),
+            Orientation::Apply => {
+                self.turned.give_back(image.pixels().len());
+                orientation::upright(image, exif, &mut self.turned)
+            }
         }
     }
 
     /// Decodes a JPEG and returns its EXIF orientation.
     fn decode_jpeg(&mut self, bytes: &[u8], extent: Extent, image: &mut ImageBuf<u8>) -> Result<Option<u8>> {
         let DecodeOptions { channels, truncated, limits, dct, .. } = self.options;
+        fit(&mut self.scratch, 0, 0)?;
         if backend::DECODES_ALL && extent.is_all() {
             return self.decode_by_backend(bytes, image);
         }

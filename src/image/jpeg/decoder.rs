@@ -66,6 +66,14 @@ pub(crate) struct Scratch {
     streaming: bool,
 }
 
+impl Scratch {
+    /// Holds nothing of an image before, nor memory that an outlier has left.
+    pub(crate) fn give_back(&mut self) -> Result<()> {
+        self.coded.iter_mut().try_for_each(Coded::clear)?;
+        self.planes.iter_mut().try_for_each(|plane| fit(&mut plane.samples, 0, 0))
+    }
+}
+
 /// Checks that a frame can be decoded to this many channels; returns their number.
 pub(crate) fn check(frame: &Frame, gray: bool, limits: &Limits) -> Result<usize> {
     let channels = if gray { 1 } else { 3 };
