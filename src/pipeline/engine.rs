@@ -449,7 +449,7 @@ impl Engine {
         made.or_else(|error| {
             let skipped = |error| Skipped::new(self.samples.path(place).to_owned(), place.record, ordinal, error);
             self.skips.meet(error, skipped).map(|error| {
-                task.filling.note_skipped(error);
+                task.filling.note_skipped(task.slot, error);
                 SampleMeta { label: -1, ordinal, valid: false, skipped: true }
             })
         })

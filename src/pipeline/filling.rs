@@ -89,8 +89,8 @@ struct Done {
     left: usize,
     /// The error of the lowest slot that has one.
     error: Option<(usize, Error)>,
-    /// What was wrong with a record that was skipped, for a batch that has nothing else.
-    skipped: Option<Error>,
+    /// What was wrong with the record of the lowest slot that was skipped, for a batch that has nothing else.
+    skipped: Option<(usize, Error)>,
 }
 
 /// What is made of all slots together.
@@ -178,8 +178,11 @@ impl Filling {
     }
 
     /// Keeps what was wrong with a record that is skipped.
-    pub(super) fn note_skipped(&self, error: Error) {
-        self.done().skipped = Some(error);
+    pub(super) fn note_skipped(&self, slot: usize, error: Error) {
+        let mut done = self.done();
+        if done.skipped.as_ref().is_none_or(|(at, _)| slot < *at) {
+            done.skipped = Some((slot, error));
+        }
     }
 
     /// Puts the nearest good sample into each slot that a bad record has left empty. The last slot is done.
@@ -193,7 +196,12 @@ impl Filling {
                 continue;
             }
             let Some(nearest) = good.iter().copied().min_by_key(|i| i.abs_diff(slot)) else {
-                done.error = done.skipped.take().map(|error| (slot, error));
+                log::error!(
+                    "batch {} of epoch {} has no good sample; the first of its records:",
+                    self.step,
+                    self.epoch
+                );
+                done.error = done.skipped.take();
                 return;
             };
             done.meta[slot].label = done.meta[nearest].label;
