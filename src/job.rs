@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Io;
+use crate::record::{Io, ReadOptions};
 
 /// How a whole job (`convert`, `inspect`) runs: threads, reading, progress, stopping.
 ///
@@ -37,6 +37,12 @@ impl<'a> Job<'a> {
     /// The number of threads, the default resolved.
     pub(crate) fn thread_count(&self) -> usize {
         thread_count(self.threads)
+    }
+
+    /// How records are read: every checksum verified, up to the longest record, to the first error.
+    pub(crate) fn reading(&self) -> ReadOptions {
+        let default = ReadOptions::default();
+        ReadOptions { max_record_len: self.max_record_len.unwrap_or(default.max_record_len), ..default }
     }
 
     /// A pool of the job's own: rayon's global one belongs to the program around us.

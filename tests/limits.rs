@@ -84,3 +84,28 @@ fn limits_are_positive_numbers() {
         assert!(code == 2 && text.contains(flag), "{flag} {value}: {text}");
     }
 }
+
+#[test]
+fn each_verb_that_reads_refuses_longer_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, shards) = set(dir.path());
+    let out = |name: &str| text(&dir.path().join(name)).to_owned();
+    let (sheet, again, images) = (out("s.png"), out("again"), out("images"));
+    let verbs: [&[&str]; 8] = [
+        &["cat", &shards],
+        &["info", &shards],
+        &["stats", &shards],
+        &["schema", &shards],
+        &["stream", &shards, "--batch", "1"],
+        &["preview", &shards, "-o", &sheet],
+        &["reshard", &shards, "-o", &again],
+        &["extract", &shards, "-o", &images],
+    ];
+    for verb in verbs {
+        let (code, text) = said(&[verb, &["--max-record-bytes", "500"]].concat());
+        assert!(code == 1 && text.contains("over the limit of 500 bytes"), "{verb:?}: {code}, {text}");
+        assert!(text.contains("`--max-record-bytes` allows more"), "{verb:?}: {text}");
+        let (code, text) = said(&[verb, &["--max-record-bytes", "1MiB"]].concat());
+        assert_eq!(code, 0, "{verb:?}: {text}");
+    }
+}

@@ -41,7 +41,7 @@ use clap::{FromArgMatches, Parser, Subcommand};
 use serde_json::json;
 use tfrkit::image::{ImageError, sniff};
 use tfrkit::inspect::describe;
-use tfrkit::record::FrameError;
+use tfrkit::record::{FrameError, frame};
 use tfrkit::{Error, ErrorClass, ErrorKind};
 
 use args::GlobalArgs;
@@ -141,6 +141,9 @@ fn hint(command: &Command, e: &Error) -> Option<String> {
         }),
         (Command::Apply(_), ErrorKind::Image(reason)) if !matches!(reason, ImageError::Parameter { .. }) => {
             Some("`tfr apply` takes JPEG and PNG files that are whole".to_owned())
+        }
+        (_, ErrorKind::Frame(FrameError::Oversized { limit, .. })) if *limit < frame::MAX_RECORD_LEN => {
+            Some("`--max-record-bytes` allows more".to_owned())
         }
         (_, ErrorKind::Frame(FrameError::LengthCrc { .. })) if e.location().offset == Some(0) => {
             not_a_shard(e.location().path.as_deref()?).or_else(|| e.hint())

@@ -118,6 +118,7 @@ pub(super) fn run(args: &Args, global: &GlobalArgs, output: &Output) -> Done {
     };
     let mut pipeline = args.pipeline.read()?;
     args.features.name_in(&mut pipeline);
+    let (job, defaults) = (global.job(), LoaderOptions::default());
     let options = LoaderOptions {
         mode: args.mode.into(),
         batch: args.batch.map(|n| n as usize),
@@ -125,15 +126,16 @@ pub(super) fn run(args: &Args, global: &GlobalArgs, output: &Output) -> Done {
         seed: args.seed,
         rank: args.rank,
         world: args.world,
-        threads: global.threads(),
-        io: global.io,
+        threads: job.threads,
+        io: job.io,
         select: args.select.select()?,
         on_error: match args.on_error {
             OnErrorArg::Fail => OnError::Fail,
             OnErrorArg::Skip => OnError::Skip(args.max_errors),
         },
         resume: args.state.as_deref().map(read_state).transpose()?,
-        ..Default::default()
+        max_record_len: job.max_record_len.unwrap_or(defaults.max_record_len),
+        ..defaults
     };
     let saver = args.save_npy.as_deref().map(|dir| Saver::new(dir, &pipeline)).transpose()?;
     let begin = options.resume.as_ref().map_or((0, 0), |state| (state.epoch, state.step));

@@ -13,9 +13,7 @@ use super::work::{STREAM_NAME, Work, spool};
 use crate::dataset::{ResolvedSets, ShardWriter, clear_leftovers, dir_of, path_as_text, write_atomically};
 use crate::error::{Error, Result};
 use crate::job::Job;
-use crate::record::{
-    Compression, DETECT_LEN, Piece, Pieces, ReadOptions, RecordSource, compression_of_damaged, salvage,
-};
+use crate::record::{Compression, DETECT_LEN, Piece, Pieces, RecordSource, compression_of_damaged, salvage};
 use crate::sys;
 
 /// Bytes between two reports of progress.
@@ -317,7 +315,7 @@ impl Repair<'_> {
 /// How many records a compressed shard has, if it is whole.
 fn count_if_whole(data: &Bytes, work: &Work<'_>) -> Result<Option<u64>> {
     let input = Box::new(io::Cursor::new(data.clone()));
-    let mut source = RecordSource::from_stream(input, None, ReadOptions::default())?;
+    let mut source = RecordSource::from_stream(input, None, work.reading())?;
     let mut records = 0;
     loop {
         work.advance(0)?;

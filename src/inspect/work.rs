@@ -11,7 +11,6 @@ use bytes::Bytes;
 use crate::dataset::dir_of;
 use crate::error::{Error, Result};
 use crate::job::{Counter, Job, in_order};
-use crate::record::frame::MAX_RECORD_LEN;
 use crate::record::{Compression, Io, Passed, RandomAccess, ReadOptions, RecordRef, RecordSource};
 use crate::sys;
 
@@ -48,7 +47,7 @@ impl<'a> Work<'a> {
 
     /// How records are read: every checksum verified, up to the job's longest record, to the first error.
     pub(super) fn reading(&self) -> ReadOptions {
-        ReadOptions { max_record_len: self.job.max_record_len.unwrap_or(MAX_RECORD_LEN), ..Default::default() }
+        self.job.reading()
     }
 
     /// `bytes` more are done. An error where the job is to stop.

@@ -15,7 +15,6 @@ use crate::job::Job;
 use crate::pipeline::{
     BatchKey, Draw, Executor, FeatureNames, ImageFeature, Layout, MixBatch, Mixer, Mode, Pipeline, SampleKey, Samples,
 };
-use crate::record::ReadOptions;
 pub(super) use sheet::Fitter;
 use sheet::{Cell, Sheet};
 
@@ -75,7 +74,7 @@ pub fn preview(set: &ShardSet, pipeline: &Pipeline, options: &PreviewOptions, jo
     check(options)?;
     // What is wrong with them is told before any record is read.
     columns(pipeline, options, None)?;
-    let samples = Samples::open(&set.shards, job.io, ReadOptions::default(), job.thread_count())?;
+    let samples = Samples::open(&set.shards, job.io, job.reading(), job.thread_count())?;
     let ordinals = spread(samples.len(), options.samples);
     if ordinals.is_empty() {
         return Err(Error::usage(format!("the set '{}' has no samples", set.name)));
