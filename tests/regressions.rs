@@ -4,8 +4,9 @@
 mod allocations;
 
 use allocations::peak;
+use tfrkit::example::Schema;
 use tfrkit::image::{
-    DecodeOptions, Decoder, ImageBuf, Limits, Shape, decode_any, encode_jpeg, probe_header, verify_entropy,
+    DecodeOptions, Decoder, ImageBuf, Limits, Shape, Truncated, decode_any, encode_jpeg, probe_header, verify_entropy,
 };
 
 /// A TIFF of 2 x 2 gray pixels, whose sample format is a tag of so many values.
@@ -50,4 +51,30 @@ fn what_no_decoder_takes_for_a_jpeg_is_not_verified_as_one() {
     let error = verify_entropy(&file, &limits).unwrap_err();
     assert_eq!(decoder.decode(&file), Err(error.clone()));
     assert_eq!(probe_header(&file, &limits), Err(error));
+}
+
+#[test]
+fn a_truncated_jpeg_of_sizes_between_is_an_error_and_no_panic() {
+    let mut file = encode_jpeg(&ImageBuf::zeros(Shape::new(118, 37, 3)).unwrap(), 90).unwrap();
+    let options = DecodeOptions { truncated: Truncated::Accept, ..DecodeOptions::default() };
+    let mut decoder = Decoder::new(options).unwrap();
+    let frame = file.windows(2).position(|two| two == [0xff, 0xc0]).unwrap();
+    let end = file.len() - 20;
+    for (factors, is_decoded) in [([0x22, 0x11, 0x11], true), ([0x22, 0x43, 0x11], false), ([0x43, 0x22, 0x11], false)]
+    {
+        for (i, factors) in factors.into_iter().enumerate() {
+            file[frame + 11 + 3 * i] = factors;
+        }
+        let decoded = decoder.decode(&file[..end]);
+        assert_eq!(decoded.is_ok(), is_decoded, "{:?}", decoded.err());
+    }
+}
+
+#[test]
+fn a_length_of_at_least_none_is_printed_as_no_bound() {
+    let feature = r#"{"kind": "int64", "required": true, "min_len": 0}"#;
+    let text = format!(r#"{{"version": 1, "message": "Example", "features": {{"f": {feature}}}}}"#);
+    let printed = Schema::parse(&text).unwrap().to_pbtxt();
+    assert!(!printed.contains("value_count"), "{printed}");
+    assert_eq!(Schema::parse_pbtxt(&printed).unwrap().to_pbtxt(), printed);
 }

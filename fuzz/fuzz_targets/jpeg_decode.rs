@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let channels = if noise.one_in(4) { Channels::Gray } else { Channels::Rgb };
     let orientation = if noise.one_in(4) { Orientation::Apply } else { Orientation::Ignore };
-    let truncated = if noise.one_in(8) { Truncated::Accept } else { Truncated::Refuse };
+    let truncated = if noise.one_in(4) { Truncated::Accept } else { Truncated::Refuse };
     let mut accepted = None;
     for dct in [Dct::Ifast, Dct::Islow] {
         let options = DecodeOptions { channels, truncated, dct, orientation, limits: LIMITS };

@@ -85,7 +85,7 @@ fn pb_feature(out: &mut String, name: &str, feature: &FeatureSchema, indent: usi
         (Some(_), Some(len)) if nested => format!("min: {len} max: {len} "),
         _ => {
             let bound = |name: &str, n: Option<u64>| n.map_or(String::new(), |n| format!("{name}: {n} "));
-            bound("min", feature.min_len) + &bound("max", feature.max_len)
+            bound("min", feature.min_len.filter(|&n| n > 0)) + &bound("max", feature.max_len)
         }
     };
     match &feature.shape {
