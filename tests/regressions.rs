@@ -4,10 +4,15 @@
 mod allocations;
 
 use allocations::peak;
+use flate2::Compression as Level;
+use flate2::write::GzEncoder;
+use tfrkit::Job;
 use tfrkit::example::Schema;
 use tfrkit::image::{
     DecodeOptions, Decoder, ImageBuf, Limits, Shape, Truncated, decode_any, encode_jpeg, probe_header, verify_entropy,
 };
+use tfrkit::inspect::repair_stream;
+use tfrkit::record::Writer;
 
 /// A TIFF of 2 x 2 gray pixels, whose sample format is a tag of so many values.
 fn tiff(values: u32) -> Vec<u8> {
@@ -77,4 +82,42 @@ fn a_length_of_at_least_none_is_printed_as_no_bound() {
     let printed = Schema::parse(&text).unwrap().to_pbtxt();
     assert!(!printed.contains("value_count"), "{printed}");
     assert_eq!(Schema::parse_pbtxt(&printed).unwrap().to_pbtxt(), printed);
+}
+
+/// A gzip member of one record.
+fn member(payload: &[u8]) -> Vec<u8> {
+    let mut writer = Writer::new(GzEncoder::new(Vec::new(), Level::default()));
+    writer.write(payload).unwrap();
+    writer.finish().unwrap().finish().unwrap()
+}
+
+/// After a whole member and a damaged one, beginnings of members that all run on to the end, where each is damaged: to look
+/// at each takes time with the square of their number.
+fn members_that_go_on_and_on() -> Vec<u8> {
+    const PERIOD: usize = 60_000;
+    let stored = |len: usize| [&[0][..], &(len as u16).to_le_bytes(), &(!len as u16).to_le_bytes()].concat();
+    let mut chains = Vec::new();
+    for period in 1..=2 {
+        chains.extend(stored(PERIOD - 5));
+        while chains.len() + 16 < period * PERIOD {
+            let left = period * PERIOD - (chains.len() + 15);
+            chains.extend(b"\x1f\x8b\x08\0\0\0\0\0\0\xff");
+            chains.extend(stored(left));
+        }
+        chains.resize(period * PERIOD, b'x');
+    }
+    let mut damaged = member(&(0..2000).map(|i| (i * i % 251) as u8).collect::<Vec<u8>>());
+    let middle = damaged.len() / 2;
+    damaged[middle..].fill(0xff);
+    [member(b"one"), damaged, chains, vec![0xff; 30]].concat()
+}
+
+#[test]
+fn a_search_for_gzip_members_that_would_take_for_ever_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out.tfrecord.gz");
+    let file = members_that_go_on_and_on();
+    let report = repair_stream(&file[..], &out, &Default::default(), &Job::default()).unwrap();
+    assert_eq!(report.records, 1);
+    assert!(report.lost.iter().any(|lost| lost.reason.contains("given up")), "{:?}", report.lost);
 }
