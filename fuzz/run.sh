@@ -46,7 +46,7 @@ target() {
         example | spec | sources | beside) length=4096 ;;
         frames | repair) length=2048 ;;
     esac
-    local options=(-max_len=$length -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512 -detect_leaks=0 -verbosity=1)
+    local options=(-max_len=$length -timeout=20 -rss_limit_mb=2048 -malloc_limit_mb=512 -detect_leaks=0 -verbosity=1)
     [ ! -f "dictionaries/$name" ] || options+=("-dict=dictionaries/$name")
     "$built/$name" "${options[@]}" "$@"
 }

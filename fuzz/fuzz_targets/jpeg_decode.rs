@@ -5,8 +5,8 @@
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use tfrkit::image::ops::{Rect, crop_to_bounding_box};
 use tfrkit::image::{
-    Channels, Dct, DecodeOptions, Decoder, ImageBuf, Limits, Orientation, Scale, Truncated, probe_header, probe_magic,
-    verify_entropy,
+    Channels, Dct, DecodeOptions, Decoder, ImageBuf, ImageError, Limits, Orientation, Scale, Truncated, probe_header,
+    probe_magic, verify_entropy,
 };
 use tfrkit_fuzz::{Noise, jpeg, memory};
 
@@ -48,6 +48,8 @@ fuzz_target!(|data: &[u8]| {
             continue;
         }
         match &decoded {
+            // To gray, chroma is not decoded, so that its size does not matter; the probe answers for colour.
+            Ok(()) if channels == Channels::Gray && probed.as_ref().is_err_and(is_of_fractions) => {}
             Ok(()) => {
                 let probe = probed.as_ref().expect("the probe accepts what decodes");
                 assert!(verified.is_ok(), "decoded what the walk refuses: {verified:?}");
@@ -61,6 +63,10 @@ fuzz_target!(|data: &[u8]| {
         }
     }
 });
+
+fn is_of_fractions(error: &ImageError) -> bool {
+    error.to_string().contains("no whole fraction of the image's size")
+}
 
 fn regions(decoder: &mut Decoder, data: &[u8], scale: Scale, decodes: bool, noise: &mut Noise) {
     let (mut whole, mut region) = (ImageBuf::empty(), ImageBuf::empty());
