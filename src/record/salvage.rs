@@ -248,3 +248,51 @@ impl<'a> Member<'a> {
         Ok(begins_with_record || self.len(effort)?.is_some())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing but headers of gzip members, each of which goes on to the end, where all of them are damaged.
+    fn members_without_end(periods: usize) -> Vec<u8> {
+        const PERIOD: usize = 6000;
+        let stored = |len: usize| [&[0][..], &(len as u16).to_le_bytes(), &(!(len as u16)).to_le_bytes()].concat();
+        let mut data = Vec::new();
+        for end in (1..=periods).map(|n| n * PERIOD) {
+            data.extend(stored(PERIOD - 5));
+            while data.len() + 16 < end {
+                data.extend([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
+                data.extend(stored(end - data.len() - 5));
+            }
+            data.resize(end, b'x');
+        }
+        data.resize(data.len() + 30, 0xff);
+        data
+    }
+
+    #[test]
+    fn the_search_for_members_ends_at_its_bound() {
+        let searched = |periods: usize, left: u64| {
+            let (data, mut effort) = (members_without_end(periods), Effort { left, stop: None });
+            assert_eq!(next_member(&data, 0, 0, &mut effort).unwrap(), data.len());
+            (left - effort.left, effort.left)
+        };
+        // Four times the length costs much more than four times the work where nothing bounds it.
+        let [(few, _), (many, _)] = [1, 4].map(|periods| searched(periods, u64::MAX));
+        assert!(many > 5 * few, "{few}, then {many}");
+        assert_eq!(searched(4, 1 << 20), (1 << 20, 0));
+
+        let whole = [&members_without_end(1)[..], &gzip(b"a member")].concat();
+        let at = whole.len() - gzip(b"a member").len();
+        assert_eq!(next_member(&whole, 0, 0, &mut Effort::unbounded(None)).unwrap(), at);
+        let stop = AtomicBool::new(true);
+        let stopped = next_member(&whole, 0, 0, &mut Effort::unbounded(Some(&stop)));
+        assert_eq!(stopped.unwrap_err().kind(), io::ErrorKind::Interrupted);
+    }
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        out.write_all(data).unwrap();
+        out.finish().unwrap()
+    }
+}
