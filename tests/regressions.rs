@@ -121,3 +121,24 @@ fn a_search_for_gzip_members_that_would_take_for_ever_is_given_up() {
     assert_eq!(report.records, 1);
     assert!(report.lost.iter().any(|lost| lost.reason.contains("given up")), "{:?}", report.lost);
 }
+
+#[test]
+fn no_sampling_factors_of_a_truncated_jpeg_panic() {
+    let mut file = include_bytes!("../fixtures/images/progressive.jpg").to_vec();
+    let options = DecodeOptions { truncated: Truncated::Accept, ..DecodeOptions::default() };
+    let mut decoder = Decoder::new(options).unwrap();
+    let frame = file.windows(2).position(|two| two == [0xff, 0xc2]).unwrap();
+    file[frame + 5..frame + 9].copy_from_slice(&[0, 3, 0, 6]);
+    let end = file.len() - 4;
+    let factors = || (0..16u8).map(|i| (1 + i / 4) << 4 | (1 + i % 4));
+    let mut decoded = 0;
+    for luma in factors() {
+        for blue in factors() {
+            for red in factors() {
+                [file[frame + 11], file[frame + 14], file[frame + 17]] = [luma, blue, red];
+                decoded += u32::from(decoder.decode(&file[..end]).is_ok());
+            }
+        }
+    }
+    assert!((30..4096).contains(&decoded), "{decoded} decoded");
+}

@@ -1,5 +1,7 @@
 //! JPEG through the pure-Rust `zune-jpeg`: what this crate's own decoder refuses and `Truncated::Accept` wants all the same.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -59,12 +61,18 @@ impl Backend {
             return Err(failed("zune-jpeg reads another size from the header"));
         }
         let channels = output.num_components();
+        // Some sampling factors are more than its assertions allow. Neither the decoder nor what it has written is looked
+        // at after a panic.
+        let mut decode = |out: &mut [u8]| {
+            let decoded = catch_unwind(AssertUnwindSafe(|| decoder.decode_into(out).map_err(failed)));
+            decoded.unwrap_or_else(|_| Err(failed("zune-jpeg panicked")))
+        };
         if channels == options.channels.count() {
-            decoder.decode_into(out).map_err(failed)?;
+            decode(out)?;
             return Ok(Doubt::None);
         }
         fit(scratch, pixels * channels, 0)?;
-        decoder.decode_into(scratch).map_err(failed)?;
+        decode(scratch)?;
         match output {
             ColorSpace::YCCK => {
                 // zune-jpeg's own conversion rounds where TensorFlow's truncates.
