@@ -45,6 +45,8 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>> {
 
 /// As [`read_text`], of a file that must be there.
 pub(crate) fn read_named(path: &Path) -> Result<String> {
+    // The system's own words for what is not there.
+    std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
     read_text(path)?.ok_or_else(|| Error::io(path, io::ErrorKind::NotFound.into()))
 }
 

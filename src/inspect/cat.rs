@@ -63,7 +63,7 @@ pub struct CatRecord<'a> {
 /// let sets = resolve(&[path.to_str().unwrap()])?.complete()?;
 /// let mut lines = Vec::new();
 /// cat(&sets, CatOptions { limit: Some(1), ..Default::default() }, &tfrkit::Job::default(), &mut |record| {
-///     lines.push(serde_json::to_value(record.shown())?);
+///     lines.push(serde_json::to_value(record.shown()).map_err(std::io::Error::other)?);
 ///     Ok(())
 /// })?;
 /// assert_eq!(lines[0]["features"]["label"]["int64"][0], 3);
