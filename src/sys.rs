@@ -307,7 +307,7 @@ pub(crate) fn claim(file: &File) -> io::Result<bool> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        return Ok(file.metadata()?.nlink() > 0);
+        Ok(file.metadata()?.nlink() > 0)
     }
     #[cfg(not(unix))]
     Ok(true)

@@ -58,8 +58,8 @@ impl ClassNames {
     /// else by their names in the order of `given`, else by their names sorted by bytes. `path` is the file or the
     /// directory that the names are of.
     pub(super) fn number(&self, path: &Path, given: Option<Vec<String>>, offset: i64) -> Result<Numbered> {
-        let is_long = |name: &&Box<str>| name.len() > LONGEST_NAME;
-        let too_long = |named: &'_ Named| named.text.iter().chain(&named.label).find(is_long).cloned();
+        let too_long =
+            |named: &Named| named.text.iter().chain(&named.label).find(|name| name.len() > LONGEST_NAME).cloned();
         if let Some((named, long)) = self.names.iter().find_map(|named| Some((named, too_long(named)?))) {
             let detail = format!("{}: the class name '{}' is {} bytes long", named.place, shortened(&long), long.len());
             return Err(malformed(path, detail, format!("a class name has at most {LONGEST_NAME} bytes")));
