@@ -319,8 +319,6 @@ impl Decoder {
         let strict = truncated == Truncated::Refuse;
         let depth = if strict { Depth::Markers } else { Depth::Header };
         let jpeg = jpeg::read(bytes, &limits, depth)?;
-        // What no library decodes; zune-jpeg panics over some.
-        jpeg.frame.check_fractions()?;
         let channels = jpeg::check(&jpeg.frame, channels == Channels::Gray, &limits)?;
         image.reshape(Shape::new(jpeg.frame.height, jpeg.frame.width, channels))?;
         let doubt = self.backend.decode(bytes, &jpeg, &self.options, &mut self.scratch, image.pixels_mut())?;

@@ -41,6 +41,8 @@ impl Backend {
         scratch: &mut Vec<u8>,
         out: &mut [u8],
     ) -> Result<Doubt> {
+        // It panics over some of these; libjpeg-turbo decodes them to gray.
+        jpeg.frame.check_fractions()?;
         let base = DecoderOptions::default()
             .set_use_unsafe(true)
             .set_strict_mode(false)
