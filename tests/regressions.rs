@@ -45,6 +45,18 @@ fn a_tiff_tag_of_more_values_than_there_are_bytes_takes_no_memory() {
     assert!(most < 1 << 20, "{most} bytes");
 }
 
+/// The sample format gives way to a second width, of 1 pixel.
+#[test]
+fn of_two_tiff_tags_the_probe_takes_the_decoders() {
+    let limits = Limits::default();
+    let mut file = tiff(1);
+    let at = file.windows(2).position(|tag| tag == 339u16.to_le_bytes()).unwrap();
+    file[at..at + 2].copy_from_slice(&256u16.to_le_bytes());
+    let (image, probe) = (decode_any(&file, &limits).unwrap(), probe_header(&file, &limits).unwrap());
+    assert_eq!((image.shape().height, image.shape().width), (2, 1));
+    assert_eq!((probe.height, probe.width), (2, 1));
+}
+
 #[test]
 fn what_no_decoder_takes_for_a_jpeg_is_not_verified_as_one() {
     let limits = Limits::default();

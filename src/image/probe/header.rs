@@ -96,18 +96,19 @@ fn tiff(bytes: &[u8]) -> Option<(usize, usize, Colorspace)> {
     Some((width, height, colorspace))
 }
 
-/// The first value of a BYTE, SHORT or LONG tag in IFD 0 of a classic TIFF structure; of several, those of a SHORT.
+/// The first value of a BYTE, SHORT or LONG tag in IFD 0 of a TIFF file. Where the tag comes again the last one counts, and
+/// types that are not known are passed over, as the decoder does both.
 pub(super) fn tiff_tag(bytes: &[u8], wanted: u16) -> Option<u32> {
     let tiff = Tiff::new(bytes)?;
-    let Entry { kind, count, value_at, .. } = tiff.entries().find(|entry| entry.tag == wanted)?;
-    // A tag of several values that do not fit the entry holds an offset instead.
-    match (kind, count) {
-        (1, 1..=4) => bytes.get(value_at).map(|&b| u32::from(b)),
-        (3, 1..=2) => tiff.u16_at(value_at).map(u32::from),
-        (3, 3..) => tiff.u16_at(usize::try_from(tiff.u32_at(value_at)?).ok()?).map(u32::from),
-        (4, 1) => tiff.u32_at(value_at),
-        _ => None,
-    }
+    let entry = tiff.entries().filter(|entry| entry.tag == wanted && matches!(entry.kind, 1..=13 | 16..=18)).last()?;
+    tiff.value(&entry)
+}
+
+/// As [`tiff_tag`], of the TIFF structure that holds EXIF: the first of equal tags counts.
+pub(super) fn exif_tag(bytes: &[u8], wanted: u16) -> Option<u32> {
+    let tiff = Tiff::new(bytes)?;
+    let entry = tiff.entries().find(|entry| entry.tag == wanted)?;
+    tiff.value(&entry)
 }
 
 /// Whether a tag in IFD 0 says that it has more values than the whole file has bytes for.
@@ -158,6 +159,19 @@ impl<'a> Tiff<'a> {
     }
 
     /// The entries, as far as they are in the file.
+    /// The first value of an entry, if it is a BYTE, SHORT or LONG; of several, those of a SHORT.
+    fn value(&self, entry: &Entry) -> Option<u32> {
+        let Entry { kind, count, value_at, .. } = *entry;
+        // A tag of several values that do not fit the entry holds an offset instead.
+        match (kind, count) {
+            (1, 1..=4) => self.bytes.get(value_at).map(|&b| u32::from(b)),
+            (3, 1..=2) => self.u16_at(value_at).map(u32::from),
+            (3, 3..) => self.u16_at(usize::try_from(self.u32_at(value_at)?).ok()?).map(u32::from),
+            (4, 1) => self.u32_at(value_at),
+            _ => None,
+        }
+    }
+
     fn entries(&self) -> impl Iterator<Item = Entry> {
         let start = self.u32_at(4).and_then(|ifd| usize::try_from(ifd).ok());
         let places = start.into_iter().flat_map(|ifd| {

@@ -204,7 +204,7 @@ pub(crate) fn unknown(bytes: &[u8]) -> ImageError {
 
 /// The orientation (tag 274 of IFD 0) of a TIFF structure as EXIF holds it, if valid.
 pub(crate) fn exif_orientation(tiff: &[u8]) -> Option<u8> {
-    let value = header::tiff_tag(tiff, 274)?;
+    let value = header::exif_tag(tiff, 274)?;
     u8::try_from(value).ok().filter(|o| (1..=8).contains(o))
 }
 
