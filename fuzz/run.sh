@@ -53,10 +53,10 @@ target() {
 
 # One target for some seconds, in a log; 255 at a find, for which xargs stops.
 one() {
-    local name=$1 seconds=$2 log=target/logs/$1
+    local name=$1 seconds=$2 seed=$3 log=target/logs/$1
     mkdir -p "target/grown/$name" "artifacts/$name" target/logs
     local status=0
-    target "$name" "-max_total_time=$seconds" "-artifact_prefix=artifacts/$name/" -print_final_stats=1 "target/grown/$name" "corpus/$name" >"$log" 2>&1 || status=$?
+    target "$name" "-max_total_time=$seconds" "-seed=$seed" "-artifact_prefix=artifacts/$name/" -print_final_stats=1 "target/grown/$name" "corpus/$name" >"$log" 2>&1 || status=$?
     if [ $status != 0 ]; then
         tail -n 60 "$log"
         local find
@@ -72,7 +72,7 @@ one() {
 
 case ${1:-} in
     --one)
-        one "$2" "$3"
+        one "$2" "$3" "$4"
         exit
         ;;
     --again)
@@ -92,11 +92,12 @@ esac
 
 time=${1:-20}
 shift || true
+# A short run draws the same inputs each time, so that what it says of a change is the change's doing; 0 is another seed each time.
 case $time in
-    *s) seconds=${time%s} ;;
-    *) seconds=$((time * 60)) ;;
+    *s) seconds=${time%s} seed=1 ;;
+    *) seconds=$((time * 60)) seed=0 ;;
 esac
 targets=("$@")
 [ $# -gt 0 ] || targets=("${all[@]}")
 build
-printf '%s\n' "${targets[@]}" | xargs -P "${JOBS:-$(nproc)}" -I{} ./run.sh --one {} "$seconds" || exit 1
+printf '%s\n' "${targets[@]}" | xargs -P "${JOBS:-$(nproc)}" -I{} ./run.sh --one {} "$seconds" "$seed" || exit 1
