@@ -20,27 +20,39 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::io(path, e)),
-    };
+    match File::open(path) {
+        Ok(file) => read_open_at_most(path, &file, most).map(Some),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io(path, e)),
+    }
+}
+
+fn read_open_at_most(path: &Path, file: &File, most: u64) -> Result<Vec<u8>> {
     let mut data = Vec::new();
     // What says that it is short may be endless: a device, a file that grows.
-    (&mut file).take(most.saturating_add(1)).read_to_end(&mut data).map_err(|e| Error::io(path, e))?;
+    file.take(most.saturating_add(1)).read_to_end(&mut data).map_err(|e| Error::io(path, e))?;
     if data.len() as u64 > most {
         return Err(Error::metadata(
             path,
             format!("the file is longer than the {most} bytes that are read of such a file"),
         ));
     }
-    Ok(Some(data))
+    Ok(data)
 }
 
 /// As [`read`], of text. What is no UTF-8 is [`io::ErrorKind::InvalidData`].
 pub(crate) fn read_text(path: &Path) -> Result<Option<String>> {
-    let text = read(path)?.map(String::from_utf8).transpose();
-    text.map_err(|_| Error::io(path, io::Error::new(io::ErrorKind::InvalidData, "the file is not UTF-8 text")))
+    read(path)?.map(|data| text(path, data)).transpose()
+}
+
+/// As [`read_text`], of a file that is open.
+pub(crate) fn read_open_text(path: &Path, file: &File) -> Result<String> {
+    text(path, read_open_at_most(path, file, MOST)?)
+}
+
+fn text(path: &Path, data: Vec<u8>) -> Result<String> {
+    let not_text = |_| Error::io(path, io::Error::new(io::ErrorKind::InvalidData, "the file is not UTF-8 text"));
+    String::from_utf8(data).map_err(not_text)
 }
 
 /// As [`read_text`], of a file that must be there.

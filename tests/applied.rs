@@ -141,7 +141,7 @@ fn levels_are_rounded_into_pictures_and_what_ends_their_range_is_left_out() {
     let (code, json) =
         tfr_json(&["apply", text(&photo), "--pipeline", text(&spec), "--mode", "train", "-o", text(&out)]);
     let said = json["error"]["message"].as_str().unwrap();
-    assert!(code == 2 && said.contains("the result of normalize is no level") && !out.exists(), "{json}");
+    assert!(code == 2 && said.contains("the result of normalize is not a level") && !out.exists(), "{json}");
     assert_eq!(apply(&normalized, "b.npz").0, 0);
 }
 

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{names, pictures, shard_bytes, text, tfr};
+use common::{names, pictures, shard_bytes, text, tfr, tfr_json};
 use serde_json::{Value, json};
 
 fn run(args: &[&str]) -> (i32, String) {
@@ -189,4 +189,20 @@ fn labels_of_a_run_killed_before_its_first_set_bind_nobody() {
     fs::write(other.join("labels.txt"), "old\n").unwrap();
     let output = tfr().args(["convert", text(&src), text(&other)]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// An archive may bring a marker of any length: it is named, and not read.
+#[test]
+fn a_marker_without_end_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (src, out) = (dir.path().join("src"), dir.path().join("out"));
+    pictures(&src, &[2]);
+    tfr().args(["convert", text(&src), text(&out)]).assert().success();
+    let marker = fs::File::create(out.join(".train.plan")).unwrap();
+    marker.set_len((256 << 20) + 1).unwrap();
+    for verb in [&["info", text(&out)][..], &["convert", text(&src), text(&out), "--resume"]] {
+        let (code, said) = tfr_json(verb);
+        let message = said["error"]["message"].as_str().unwrap();
+        assert!(code == 1 && message.contains(".train.plan") && message.contains("longer than"), "{verb:?}: {said}");
+    }
 }

@@ -85,7 +85,7 @@ fn levels_that_are_none_are_refused_as_bytes() {
     let set = set(tmp.path(), "none");
     let pipeline = Pipeline::parse(&with_batch("dtype = \"u8\"")).unwrap();
     let error = Loader::open(&set, &pipeline, options(Mode::Train, 1)).err().unwrap();
-    let told = "normalize: the result is no level of 0 to 255, and [batch] has dtype = \"u8\"";
+    let told = "normalize: the result is not a level of 0 to 255, and [batch] has dtype = \"u8\"";
     assert!(error.to_string().starts_with("line ") && error.to_string().ends_with(told), "{error}");
     assert!(Loader::open(&set, &pipeline, options(Mode::Eval, 1)).is_ok());
 }

@@ -74,7 +74,7 @@ fn the_state_of_another_stream_is_refused() {
     refused(&plain, SPEC, LoaderOptions { world: 2, ..train() }, "another world: 1, and this is 2");
     let fewer = ShardSet { shards: plain.shards[1..].to_vec(), ..plain.clone() };
     refused(&fewer, SPEC, train(), "another set of shards");
-    assert!(LoaderState::from_json("{}").unwrap_err().to_string().contains("no state"));
+    assert!(LoaderState::from_json("{}").unwrap_err().to_string().contains("not a state"));
 }
 
 /// A state that a hand has changed leads to no panic, and to no batch that is not there.

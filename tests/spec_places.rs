@@ -29,7 +29,7 @@ fn errors_name_the_file_and_the_line() {
     assert!(error.contains("DIR/my.toml: the pipeline has no list [[train]]"), "{error}");
     let levels = format!("[batch]\ndtype = \"u8\"\n{}", NORMALIZE.replace('M', "100").replace('S', "50"));
     let error = told(tmp.path(), &levels, &["--batch", "4"]);
-    assert!(error.contains("DIR/my.toml: line 6: normalize: the result is no level"), "{error}");
+    assert!(error.contains("DIR/my.toml: line 6: normalize: the result is not a level"), "{error}");
     let error = told(tmp.path(), "train = []", &["--batch", "4"]);
     assert!(error.contains("(height, width), and the batch holds images of ["), "{error}");
     assert!(

@@ -96,7 +96,7 @@ impl Target {
             // What cannot be left out: an op that is picked among others.
             if let Some(op) = pipeline.in_levels().range_ended_by(mode)? {
                 return Err(Error::new(ErrorKind::Usage {
-                    detail: format!("the result of {op} is no level of 0 to 255, which a picture holds"),
+                    detail: format!("the result of {op} is not a level of 0 to 255, which a picture holds"),
                     hint: Some(format!("write an .npy or .npz, or leave {op} out of the op list")),
                 }));
             }

@@ -126,7 +126,7 @@ Only records that fulfil a condition, such as 'label == \"hat\" && image/height 
   NAME in [V, V]                 any value is one of these
   NAME ^= \"cat/\", $=, *=         any text begins with this, ends with it, holds it
   has(NAME)                      the record has the feature
-  len(NAME) > 1                  it has so many values (a feature list: steps)
+  len(NAME) > 1                  it has more than one value (a feature list: steps)
   !a, a && b, a || b, (a)        as usual
 
 Values are integers, decimals, and text in quotes. `label` is image/class/label, and compares with names of classes where \

@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::report::Duplicate;
-use super::source::splits::{Part, part_of_set};
 use super::source::{Source, SourceFile};
+use crate::dataset::{Part, part_of_set};
 use crate::error::Result;
 use crate::job::Job;
 

@@ -99,7 +99,7 @@ pub(super) fn glob(pattern: &str) -> Result<Vec<PathBuf>> {
     let matcher = GlobBuilder::new(pattern)
         .literal_separator(true)
         .build()
-        .map_err(|e| Error::usage(format!("'{pattern}' is no glob: {}", e.kind())))?
+        .map_err(|e| Error::usage(format!("'{pattern}' is not a glob: {}", e.kind())))?
         .compile_matcher();
     // Walk from the last folder that the pattern names literally.
     let literal = &pattern[..pattern.find(['*', '?', '[', '{']).unwrap_or(0)];

@@ -1,14 +1,14 @@
 //! Whether a set may be begun: the hidden file that marks an unfinished set, and what is said of sets that are there.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, Write};
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::manifest::Manifest;
 use super::set_files::shards_of;
 use super::set_writer::{Existing, SetPlan};
 use crate::error::{Error, Result};
-use crate::sys;
+use crate::{side_file, sys};
 
 const REPLACING: &str = "replace";
 
@@ -45,13 +45,12 @@ impl Marker {
     pub(super) fn open(dir: &Path, set: &str) -> Result<Self> {
         let path = marker_path(dir, set);
         let io = |e| Error::io(&path, e);
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
         if !sys::try_lock(&file).map_err(io)? {
             let what = format!("another process is writing the set '{set}' in {}", dir.display());
             return Err(Error::usage_hint(what, "wait for it, or choose another directory"));
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(io)?;
+        let text = side_file::read_open_text(&path, &file)?;
         let begun = (!text.is_empty()).then_some(text);
         Ok(Marker { begun, file, path })
     }
@@ -93,7 +92,7 @@ pub(crate) fn refuse_existing(dir: &Path, name: &str) -> Result<()> {
         return Ok(());
     }
     // A marker that cannot be read now is an error when the set is begun.
-    let begun = fs::read_to_string(marker_path(dir, name)).ok().filter(|text| !text.is_empty());
+    let begun = side_file::read_text(&marker_path(dir, name)).ok().flatten().filter(|text| !text.is_empty());
     refuse(dir, name, begun.as_deref(), shards_of(dir, name)?.is_empty())
 }
 

@@ -4,23 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::listing::file_name;
 use super::names::NumberedName;
+use super::parts::part_named;
 use super::tfds::Told;
-
-/// What splits are called, where no `dataset_info.json` says.
-const SPLITS: [&str; 12] = [
-    "dev",
-    "eval",
-    "evaluation",
-    "holdout",
-    "test",
-    "testing",
-    "train",
-    "training",
-    "unlabeled",
-    "val",
-    "valid",
-    "validation",
-];
 
 /// The name of each of the sets of a directory, given by what their files are called, and their shards.
 ///
@@ -38,7 +23,7 @@ pub(super) fn split_names(dir: &Path, sets: &[(String, Vec<PathBuf>)]) -> Vec<St
     let mut datasets: Vec<&str> = in_tfds_form.iter().flatten().map(|(dataset, _)| *dataset).collect();
     datasets.dedup();
     let by_rule = |form: Option<(&'_ str, &'_ str)>| {
-        let (_, split) = form.filter(|(_, split)| datasets.len() == 1 && SPLITS.contains(split))?;
+        let (_, split) = form.filter(|(_, split)| datasets.len() == 1 && part_named(split).is_some())?;
         Some(split.to_owned())
     };
     let short: Vec<String> = (sets.iter().zip(&in_tfds_form))

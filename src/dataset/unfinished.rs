@@ -1,6 +1,5 @@
 //! What readers are told of sets that a writer has not ended: it may still be at work, or was killed.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::listing::file_name;
@@ -9,6 +8,7 @@ use super::marker::{Marking, lock_dir, marker_path};
 use super::swap::{Journal, finish_swap};
 use super::tfds;
 use crate::error::{Error, ErrorKind, Result};
+use crate::side_file;
 
 /// What is to be said of a set before its shards are read.
 pub(super) enum Unfinished {
@@ -49,7 +49,10 @@ fn half_in_place(dir: &Path, set: &str, shards: &[PathBuf]) -> Unfinished {
 
 /// What the marker of a set says, where there is one.
 fn marked(dir: &Path, set: &str, shards: &[PathBuf]) -> Option<Unfinished> {
-    let text = fs::read_to_string(marker_path(dir, set)).ok()?;
+    let text = match side_file::read_text(&marker_path(dir, set)) {
+        Ok(text) => text?,
+        Err(e) => return Some(Unfinished::Problem(e)),
+    };
     let dir_shown = dir.display();
     Some(match Marking::of(&text)? {
         Marking::New => Unfinished::Note(format!(

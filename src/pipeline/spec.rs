@@ -362,7 +362,7 @@ impl Pipeline {
             let line = self.ops(mode)?.iter().zip(self.origin.lines(mode)).find(|(spec, _)| spec.op.name() == op);
             let line = line.map_or(String::new(), |(_, line)| format!("line {line}: "));
             return Err(self.located(Error::usage_hint(
-                format!("{line}{op}: the result is no level of 0 to 255, and [batch] has dtype = \"u8\""),
+                format!("{line}{op}: the result is not a level of 0 to 255, and [batch] has dtype = \"u8\""),
                 "leave the op out, or say dtype = \"f32\" under [batch]",
             )));
         }

@@ -101,7 +101,7 @@ impl LoaderState {
     /// A usage error for what is no state, and for a state of another format: that of another release of tfrkit, whose numbers
     /// cannot be told to mean the same.
     pub fn from_json(text: &str) -> Result<Self> {
-        let no_state = |e| Error::usage(format!("this is no state of a loader: {e}"));
+        let no_state = |e| Error::usage(format!("this is not a state of a loader: {e}"));
         let value: serde_json::Value = serde_json::from_str(text).map_err(no_state)?;
         match value.get("version").and_then(serde_json::Value::as_u64) {
             Some(version) if version != u64::from(VERSION) => Err(other_format(version)),

@@ -8,7 +8,6 @@ mod describe;
 mod folders;
 mod image_names;
 mod nearby;
-pub(super) mod splits;
 mod table;
 mod voc;
 mod watched;

@@ -22,6 +22,7 @@ use crate::example::{ExampleBuilder, ExampleView, FeatureView};
 use crate::image::Shape;
 use crate::pipeline::output::{Dtype, Pixels};
 use crate::record::{Compression, Io, RandomAccess, ReadOptions};
+use crate::side_file;
 
 /// What the name of a shard's list of ordinals ends in.
 const LIST: &str = "ordinals";
@@ -115,7 +116,7 @@ impl Disk {
     /// Makes the records of a whole shard to be found; its bytes.
     fn add(&self, path: &Path) -> Result<u64> {
         let list = path.with_extension(LIST);
-        let text = fs::read_to_string(&list).map_err(|e| Error::io(&list, e))?;
+        let text = side_file::read_named(&list)?;
         let len = fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
         let line = |line: &str| {
             let (ordinal, offset) = line.split_once(' ')?;

@@ -10,7 +10,7 @@ use super::folders;
 use crate::convert::options::Layout;
 use crate::convert::source::image_names::{is_ignored, is_image};
 use crate::convert::source::listed;
-use crate::convert::source::splits::part_named;
+use crate::dataset::part_named;
 use crate::error::{Error, Result};
 
 /// Top folders that are looked into for the names of classes, where a refusal shows them.

@@ -1,8 +1,8 @@
-//! Folders that are named as the parts of a data set.
+//! Names that say which part of a data set a folder, a file or a set is.
 
 /// What a name says a part is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::convert) enum Part {
+pub(crate) enum Part {
     Train,
     Validation,
     Test,
@@ -25,13 +25,13 @@ const NAMES: [(&str, Part); 12] = [
     ("unlabeled", Part::Unlabeled),
 ];
 
-/// The part that a folder's name stands for, in capitals or not.
-pub(super) fn part_named(name: &str) -> Option<Part> {
+/// The part that a name stands for, in capitals or not.
+pub(crate) fn part_named(name: &str) -> Option<Part> {
     NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, part)| *part)
 }
 
 /// The part that a set is by its name, which may say more: `train2017`. A set without a name is for training, one of another name for validation.
-pub(in crate::convert) fn part_of_set(name: Option<&str>) -> Part {
+pub(crate) fn part_of_set(name: Option<&str>) -> Part {
     let Some(name) = name else { return Part::Train };
     let lower = name.to_ascii_lowercase();
     part_named(name).unwrap_or(match () {
