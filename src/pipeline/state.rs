@@ -264,6 +264,6 @@ mod tests {
         assert_eq!(error.to_string(), "the state is of format 1, that of an earlier release; this one has format 2");
         assert!(error.hint().unwrap().contains("begin again"));
         assert!(LoaderState::from_json(&text.replace("1,", "9,")).unwrap_err().to_string().contains("a later"));
-        assert!(LoaderState::from_json("[]").unwrap_err().to_string().contains("no state"));
+        assert!(LoaderState::from_json("[]").unwrap_err().to_string().contains("not a state"));
     }
 }
